@@ -1,0 +1,61 @@
+# Everything a person or a CI machine asks for. `make` alone prints this list.
+#   make demo KEEP=1     leaves the network running afterwards
+#   make test JOBS=4     parallel jobs; default: number of processors
+
+JOBS ?= $(shell nproc)
+export MYST_JOBS := $(JOBS)
+export KEEP
+MAKEFLAGS += --no-print-directory
+
+.PHONY: help install build contracts demo test test-long test-geth mutants bench-pay lint format clean
+
+help:
+	@echo 'make demo       install, build, and run the paid tunnel in network namespaces (KEEP=1 leaves it running)'
+	@echo 'make test       install, build, and run every test'
+	@echo 'make test-long  the same with more random cases; takes much longer'
+	@echo 'make test-geth  the chain code against a real geth, which is built if there is Go and none is installed'
+	@echo 'make mutants    plant bugs in a copy, and see that the tests notice'
+	@echo 'make bench-pay  how many payments one core and this disk can take; on an idle machine'
+	@echo 'make build      release build of mystd and myst in build/release/cmd'
+	@echo 'make lint       layers, banned patterns, clang-format, clang-tidy over everything'
+	@echo 'make format     rewrite the C++ sources with clang-format'
+	@echo 'make install    Debian and npm packages only'
+	@echo 'make clean      remove build/ and the compiled contracts'
+
+install:
+	@tools/install.sh
+
+build: install
+	@tools/build.sh release mystd myst
+
+contracts: install
+	@contracts/build.sh
+
+demo: build contracts
+	@tools/demo.py
+
+test:
+	@tools/test.sh
+
+test-long:
+	@tools/test.sh --long
+
+test-geth: install
+	@tools/test_geth.sh
+
+mutants: install
+	@tools/mutants.py
+
+bench-pay: install
+	@tools/build.sh release bench_pay
+	@mkdir -p bench/results
+	@build/release/bench/bench_pay bench/results/pay.json
+
+lint: install
+	@tools/run_tests.py --only lint tidy --all-files
+
+format: install
+	@git ls-files -z -co --exclude-standard '*.cpp' '*.hpp' | xargs -0 clang-format -i
+
+clean:
+	@rm -rf build contracts/out contracts/cache

@@ -1,0 +1,57 @@
+// mystd, the daemon: reads its configuration and runs a node.
+#include <cstdio>
+#include <exception>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "myst/app/config.hpp"
+#include "myst/app/daemon.hpp"
+
+namespace {
+
+constexpr int kFailure = 1;
+constexpr int kUsage = 2;
+
+int complain(const myst::Error& error) {
+    std::fprintf(stderr, "mystd: %s\n", error.describe().c_str());
+    return kFailure;
+}
+
+int run(const std::string& path, bool check_only) {
+    auto config = myst::app::load_config(path);
+    if (!config) return complain(config.error());
+    if (check_only) {
+        std::printf("%s is a complete configuration\n", path.c_str());
+        return 0;
+    }
+    if (auto ended = myst::app::run_daemon(*config); !ended) return complain(ended.error());
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app("mystd, a node of the Mysterium network");
+    std::string config = "/etc/mystd/mystd.toml";
+    bool print_default = false;
+    bool print_reference = false;
+    bool check_only = false;
+    app.add_option("--config", config, "Configuration file (TOML)")->capture_default_str();
+    app.add_flag("--check", check_only, "Check the configuration and exit");
+    app.add_flag("--print-default-config", print_default, "Print a commented configuration and exit");
+    app.add_flag("--print-config-reference", print_reference, "Print the description of every key and exit");
+    app.set_version_flag("--version", "mystd " MYST_VERSION);
+    try {
+        app.parse(argc, argv);
+        if (print_default) std::fputs(myst::app::default_config_text().c_str(), stdout);
+        if (print_reference) std::fputs(myst::app::config_reference().c_str(), stdout);
+        if (print_default || print_reference) return 0;
+        return run(config, check_only);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : kUsage;
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "mystd: %s\n", error.what());
+        return kFailure;
+    }
+}

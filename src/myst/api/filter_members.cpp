@@ -1,0 +1,85 @@
+#include "myst/api/filter_members.hpp"
+
+#include <algorithm>
+
+namespace myst::api {
+namespace {
+
+constexpr std::size_t kMaxServiceLength = 32;
+constexpr std::uint64_t kMaxLimit = 500;
+
+Result<std::string> service_of(std::string_view text) {
+    const auto fits = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
+    if (text.empty() || text.size() > kMaxServiceLength || !std::all_of(text.begin(), text.end(), fits)) {
+        return fail(ErrorCode::invalid_argument, "service: expected a name of a-z, 0-9 and -, such as wireguard");
+    }
+    return std::string(text);
+}
+
+Result<std::string> country_of(std::string_view text) {
+    std::string country;
+    for (char c : text) country.push_back(c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c);
+    const auto is_letter = [](char c) { return c >= 'A' && c <= 'Z'; };
+    if (country.size() != 2 || !std::all_of(country.begin(), country.end(), is_letter)) {
+        return fail(ErrorCode::invalid_argument, "country: expected two letters of ISO 3166-1, such as DE");
+    }
+    return country;
+}
+
+Result<std::size_t> limit_of(std::string_view text) {
+    auto limit = parse_u64(text);
+    if (!limit || *limit < 1 || *limit > kMaxLimit) {
+        return fail(ErrorCode::invalid_argument, "limit: expected a number from 1 to 500");
+    }
+    return static_cast<std::size_t>(*limit);
+}
+
+/// Parses one member into `target`, if the request has it.
+template <class Parse, class Target>
+Result<> take(const Members& members, std::string_view name, Parse parse, Target& target) {
+    const auto found = members.find(name);
+    if (found == members.end()) return {};
+    auto value = parse(std::string_view(found->second));
+    if (!value) return forward_error(value);
+    target = std::move(*value);
+    return {};
+}
+
+auto amount_named(std::string_view name) {
+    return [name](std::string_view text) -> Result<Amount> {
+        auto amount = Amount::parse(text);
+        if (amount) return amount;
+        return fail(ErrorCode::invalid_argument, std::string(name) + ": " + amount.error().message,
+                    "amounts are counted in the smallest token unit; 1 token is 1000000000000000000");
+    };
+}
+
+Result<NodeKey> provider_of(std::string_view text) {
+    auto key = NodeKey::parse(text);
+    if (key && !text.starts_with("0x")) return key;
+    return fail(ErrorCode::invalid_argument, "provider: expected a node key of 64 hex digits");
+}
+
+}  // namespace
+
+Result<node::ProposalFilter> filter_of(const Members& members) {
+    node::ProposalFilter filter;
+    if (auto done = take(members, "service", service_of, filter.service); !done) return forward_error(done);
+    if (auto done = take(members, "country", country_of, filter.country); !done) return forward_error(done);
+    auto price = take(members, "max_price_gib", amount_named("max_price_gib"), filter.max_per_gib);
+    if (!price) return forward_error(price);
+    price = take(members, "max_price_hour", amount_named("max_price_hour"), filter.max_per_hour);
+    if (!price) return forward_error(price);
+    if (auto done = take(members, "provider", provider_of, filter.provider); !done) return forward_error(done);
+    if (auto done = take(members, "limit", limit_of, filter.limit); !done) return forward_error(done);
+    return filter;
+}
+
+Result<std::optional<Amount>> amount_of(const Members& members) {
+    std::optional<Amount> amount;
+    if (auto done = take(members, "amount", amount_named("amount"), amount); !done) return forward_error(done);
+    if (amount && amount->is_zero()) return fail(ErrorCode::invalid_argument, "amount: must be more than zero");
+    return amount;
+}
+
+}  // namespace myst::api

@@ -1,0 +1,17 @@
+// Members of a request as the arguments of node::Control.
+#pragma once
+
+#include <optional>
+
+#include "myst/api/members.hpp"
+#include "myst/node/control.hpp"
+
+namespace myst::api {
+
+/// service, country, max_price_gib, max_price_hour, provider, limit; what is absent does not restrict.
+[[nodiscard]] Result<node::ProposalFilter> filter_of(const Members& members);
+
+/// `amount` in units; none if absent. Zero is refused.
+[[nodiscard]] Result<std::optional<Amount>> amount_of(const Members& members);
+
+}  // namespace myst::api

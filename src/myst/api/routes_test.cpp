@@ -1,0 +1,161 @@
+// The routes are those of openapi.json, and what they answer has the documented schema.
+#include "myst/api/routes.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include <gtest/gtest.h>
+#include <boost/json/parse.hpp>
+
+#include "myst/api/openapi.hpp"
+#include "myst/api/test_support/running_server.hpp"
+#include "myst/api/test_support/schema.hpp"
+
+namespace myst::api {
+namespace {
+
+namespace json = boost::json;
+using test_support::departures;
+using test_support::openapi;
+using test_support::request_text;
+using test_support::RunningServer;
+using test_support::send_raw;
+
+const json::object& operation_of(const Route& route) {
+    std::string method(route.method);
+    std::transform(method.begin(), method.end(), method.begin(),
+                   [](char c) { return static_cast<char>(c - 'A' + 'a'); });
+    return openapi().at("paths").at(route.path).at(method).as_object();
+}
+
+std::set<std::string> documented_members(const json::object& operation) {
+    std::set<std::string> names;
+    if (const auto* parameters = operation.if_contains("parameters")) {
+        for (const auto& parameter : parameters->as_array()) {
+            EXPECT_EQ(parameter.at("in"), "query");
+            names.emplace(parameter.at("name").as_string());
+        }
+    }
+    if (const auto* body = operation.if_contains("requestBody")) {
+        const auto& schema = body->at("content").at("application/json").at("schema");
+        for (const auto& property : schema.at("properties").as_object()) names.emplace(property.key());
+    }
+    return names;
+}
+
+/// A body with which the route succeeds.
+std::string good_body(const Route& route) {
+    return route.path == "/v1/wallet/deposit" ? R"({"amount":"5"})" : "";
+}
+
+TEST(Routes, AreThoseOfTheDocument) {
+    std::set<std::string> documented;
+    for (const auto& path : openapi().at("paths").as_object()) {
+        for (const auto& method : path.value().as_object()) {
+            std::string name(method.key());
+            std::transform(name.begin(), name.end(), name.begin(),
+                           [](char c) { return static_cast<char>(c - 'a' + 'A'); });
+            documented.insert(name + " " + std::string(path.key()));
+        }
+    }
+    std::set<std::string> served;
+    for (const auto& route : routes()) {
+        EXPECT_TRUE(served.insert(std::string(route.method) + " " + std::string(route.path)).second);
+    }
+    EXPECT_EQ(served, documented);
+}
+
+TEST(Routes, TakeTheDocumentedMembersAndAnswerWithTheDocumentedStatus) {
+    for (const auto& route : routes()) {
+        const auto& operation = operation_of(route);
+        EXPECT_EQ(std::set<std::string>(route.members.begin(), route.members.end()), documented_members(operation))
+            << route.path;
+        EXPECT_TRUE(operation.at("responses").as_object().contains(std::to_string(route.status))) << route.path;
+        const auto* security = operation.if_contains("security");
+        EXPECT_EQ(route.open, security != nullptr && security->as_array().empty()) << route.path;
+    }
+}
+
+TEST(Routes, OnlyHealthIsOpen) {
+    for (const auto& route : routes()) EXPECT_EQ(route.open, route.path == "/v1/health") << route.path;
+}
+
+TEST(Routes, EveryAnswerHasTheDocumentedSchema) {
+    RunningServer server;
+    server.node.script_connection({test_support::sample_connection()});
+    for (const auto& route : routes()) {
+        const auto response =
+            send_raw(server.port(), request_text(server.port(), route.method, route.path, good_body(route)));
+        ASSERT_EQ(response.status, route.status) << route.path << ": " << response.body;
+        const auto body = json::parse(response.body);
+        const auto& documented = operation_of(route).at("responses").at(std::to_string(route.status));
+        const auto found = departures(body, documented.at("content").at("application/json").at("schema"));
+        EXPECT_TRUE(found.empty()) << route.method << " " << route.path << ": " << found.front();
+        EXPECT_NE(response.head.find("\r\nContent-Type: application/json"), std::string::npos);
+        EXPECT_NE(response.head.find("\r\nCache-Control: no-store"), std::string::npos);
+    }
+}
+
+TEST(Routes, EveryFailureHasTheDocumentedSchemaAndStatus) {
+    RunningServer server;
+    const std::pair<ErrorCode, unsigned> codes[] = {
+        {ErrorCode::invalid_argument, 400},    {ErrorCode::invalid_data, 502}, {ErrorCode::not_found, 404},
+        {ErrorCode::already_exists, 409},      {ErrorCode::unavailable, 503},  {ErrorCode::timeout, 504},
+        {ErrorCode::limit_exceeded, 429},      {ErrorCode::io, 500},           {ErrorCode::permission_denied, 403},
+        {ErrorCode::failed_precondition, 409}, {ErrorCode::internal, 500},     {ErrorCode::insufficient_funds, 402},
+    };
+    const auto& schema = openapi().at_pointer("/components/schemas/Error");
+    for (const auto& [code, status] : codes) {
+        server.node.fail_with(Error{code, "what happened", "what to do"});
+        const auto response = send_raw(server.port(), request_text(server.port(), "GET", "/v1/wallet"));
+        EXPECT_EQ(response.status, status);
+        const auto body = json::parse(response.body);
+        EXPECT_TRUE(departures(body, schema).empty()) << response.body;
+        EXPECT_EQ(body.at("error").at("code"), json::string(to_string(code)));
+    }
+}
+
+TEST(Routes, ArgumentsReachTheNode) {
+    RunningServer server;
+    const auto port = server.port();
+    EXPECT_EQ(send_raw(port, request_text(port, "POST", "/v1/wallet/deposit", R"({"amount":"2500"})")).status, 200U);
+    EXPECT_EQ(send_raw(port, request_text(port, "POST", "/v1/wallet/withdraw", R"({"amount":"7"})")).status, 200U);
+    EXPECT_EQ(send_raw(port, request_text(port, "POST", "/v1/wallet/withdraw")).status, 200U);
+    EXPECT_EQ(
+        send_raw(port, request_text(port, "POST", "/v1/connection", R"({"country":"nl","max_price_gib":"9"})")).status,
+        202U);
+    EXPECT_EQ(server.node.last_filter().country, "NL");
+    EXPECT_EQ(server.node.last_filter().max_per_gib, Amount(9));
+    EXPECT_EQ(send_raw(port, request_text(port, "GET", "/v1/proposals?country=SE&limit=3")).status, 200U);
+    EXPECT_EQ(server.node.last_filter().country, "SE");
+    EXPECT_EQ(server.node.last_filter().limit, 3U);
+    EXPECT_EQ(send_raw(port, request_text(port, "DELETE", "/v1/connection")).status, 200U);
+    EXPECT_EQ(server.node.changes(),
+              (std::vector<std::string>{"deposit 2500", "withdraw 7", "withdraw all", "connect", "disconnect"}));
+}
+
+TEST(Routes, AMissingAmountIsRefused) {
+    RunningServer server;
+    const auto response = send_raw(server.port(), request_text(server.port(), "POST", "/v1/wallet/deposit", "{}"));
+    EXPECT_EQ(response.status, 400U);
+    EXPECT_NE(response.body.find("amount is missing"), std::string::npos);
+    EXPECT_TRUE(server.node.changes().empty());
+}
+
+TEST(Routes, AnExceptionBecomesAnAnswerWithoutDetails) {
+    RunningServer server;
+    server.node.throw_from_status();
+    const auto response = send_raw(server.port(), request_text(server.port(), "GET", "/v1/status"));
+    EXPECT_EQ(response.status, 500U);
+    EXPECT_EQ(response.body.find("secret detail"), std::string::npos) << response.body;
+    EXPECT_EQ(send_raw(server.port(), request_text(server.port(), "GET", "/v1/health")).status, 200U);
+}
+
+TEST(Routes, TheServedDocumentIsTheSource) {
+    RunningServer server;
+    const auto response = send_raw(server.port(), request_text(server.port(), "GET", "/v1/openapi.json"));
+    EXPECT_EQ(response.body, openapi_document());
+}
+
+}  // namespace
+}  // namespace myst::api

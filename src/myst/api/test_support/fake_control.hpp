@@ -1,0 +1,68 @@
+// A node that answers as told and remembers what it was asked. For tests of the API and the console.
+#pragma once
+
+#include <deque>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "myst/node/control.hpp"
+
+namespace myst::api::test_support {
+
+/// The control thread calls the Control part; the test's thread scripts and inspects. Each access takes the lock.
+class FakeControl final : public node::Control {
+public:
+    FakeControl();
+
+    /// What the next and all later calls that can fail answer; none: success.
+    void fail_with(std::optional<Error> error);
+    /// Throws from `status` instead of answering.
+    void throw_from_status();
+    /// What `connection` answers, one after the other; the last one stays.
+    void script_connection(std::deque<node::ConnectionStatus> script);
+    void set_proposals(std::vector<node::Proposal> proposals);
+    void set_withdraw(node::WithdrawResult result);
+    /// What was asked, for example "deposit 5"; reading calls are not listed.
+    [[nodiscard]] std::vector<std::string> changes() const;
+    /// The last filter given to `proposals` or `connect`.
+    [[nodiscard]] node::ProposalFilter last_filter() const;
+
+    Task<Result<node::NodeStatus>> status() override;
+    Task<Result<node::WalletInfo>> wallet_create() override;
+    Task<Result<node::WalletInfo>> wallet_info() override;
+    Task<Result<node::WalletBalance>> wallet_balance() override;
+    Task<Result<node::DepositResult>> wallet_deposit(Amount amount) override;
+    Task<Result<node::WithdrawResult>> wallet_withdraw(std::optional<Amount> amount) override;
+    Task<Result<std::vector<node::Proposal>>> proposals(node::ProposalFilter filter) override;
+    Task<Result<>> connect(node::ProposalFilter filter) override;
+    Task<Result<node::ConnectionStatus>> disconnect() override;
+    node::ConnectionStatus connection() override;
+    Task<Result<node::ProviderStatus>> provider_start() override;
+    Task<Result<node::ProviderStatus>> provider_stop() override;
+    Task<Result<node::ProviderStatus>> provider_status() override;
+    Task<Result<std::vector<node::ProvidedSession>>> provider_sessions() override;
+    Task<Result<node::ProviderLimits>> provider_limits() override;
+    Task<Result<node::SettleResult>> provider_settle() override;
+
+private:
+    template <class T>
+    Result<T> answer(T value) const;
+    void note(std::string change);
+
+    mutable std::mutex mutex_;
+    std::optional<Error> error_;
+    bool throws_ = false;
+    std::deque<node::ConnectionStatus> connection_;
+    std::vector<node::Proposal> proposals_;
+    node::WithdrawResult withdraw_;
+    std::vector<std::string> changes_;
+    node::ProposalFilter filter_;
+};
+
+/// An offer of 0.1 tokens per GiB in Germany.
+[[nodiscard]] node::Proposal sample_proposal();
+/// A connection over `sample_proposal` that has moved 184 MiB.
+[[nodiscard]] node::ConnectionStatus sample_connection();
+
+}  // namespace myst::api::test_support

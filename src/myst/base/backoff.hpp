@@ -1,0 +1,34 @@
+// Pauses between attempts: exponential, with jitter, so that many clients do not come back at the same moment.
+#pragma once
+
+#include <algorithm>
+#include <array>
+
+#include "myst/base/clock.hpp"
+#include "myst/base/rng.hpp"
+
+namespace myst {
+
+/// Doubles from `first` to `last`; every pause is between half of the current step and the whole.
+class Backoff {
+public:
+    Backoff(milliseconds first, milliseconds last, Rng& rng) : first_(first), last_(last), step_(first), rng_(rng) {}
+
+    [[nodiscard]] milliseconds next() {
+        std::array<std::uint8_t, 2> bytes{};
+        rng_.fill(bytes);
+        const int random = bytes[0] * 256 + bytes[1];
+        const milliseconds pause = step_ / 2 + (step_ - step_ / 2) * random / 65536;
+        step_ = std::min(step_ * 2, last_);
+        return pause;
+    }
+    void reset() { step_ = first_; }
+
+private:
+    milliseconds first_;
+    milliseconds last_;
+    milliseconds step_;
+    Rng& rng_;
+};
+
+}  // namespace myst

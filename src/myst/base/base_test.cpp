@@ -1,0 +1,89 @@
+#include <gtest/gtest.h>
+
+#include "myst/base/amount.hpp"
+#include "myst/base/bytes.hpp"
+#include "myst/base/clock.hpp"
+#include "myst/base/failpoint.hpp"
+#include "myst/base/secret.hpp"
+
+namespace myst {
+namespace {
+
+TEST(Hex, RoundTripsAndIsStrict) {
+    EXPECT_EQ(to_hex0x(*parse_hex("0xDEadbeef")), "0xdeadbeef");
+    EXPECT_TRUE(parse_hex("")->empty());
+    EXPECT_FALSE(parse_hex("abc"));
+    EXPECT_FALSE(parse_hex("0xzz"));
+    EXPECT_FALSE(parse_hex("0x 1"));
+    EXPECT_FALSE(Address::parse("0x1234"));
+    EXPECT_EQ(Address::parse("0x00000000000000000000000000000000000000ff")->bytes[19], 0xff);
+}
+
+TEST(Amount, ParsesStrictDecimals) {
+    EXPECT_EQ(Amount::parse("0")->units(), 0U);
+    EXPECT_EQ(Amount::parse("79228162514264337593543950335")->to_string(), Amount::max().to_string());
+    for (const char* bad : {"", "-1", "+1", "01", "1.0", "1e3", " 1", "79228162514264337593543950336", "0x1",
+                            "340282366920938463463374607431768211456"}) {
+        EXPECT_FALSE(Amount::parse(bad)) << bad;
+    }
+}
+
+TEST(Amount, NeverWraps) {
+    EXPECT_FALSE(Amount::max().plus(Amount(1)));
+    EXPECT_FALSE(Amount(1).minus(Amount(2)));
+    EXPECT_EQ(Amount::max().plus_saturating(Amount(1)), Amount::max());
+    EXPECT_EQ(Amount(1).minus_saturating(Amount(2)), Amount(0));
+    EXPECT_FALSE(Amount::from_wide(Uint128{1} << 96));
+}
+
+TEST(Amount, TokensRoundTrip) {
+    EXPECT_EQ(parse_tokens("2.5")->to_string(), "2500000000000000000");
+    EXPECT_EQ(format_tokens(*parse_tokens("2.5")), "2.5");
+    EXPECT_EQ(format_tokens(Amount(1)), "0.000000000000000001");
+    EXPECT_EQ(format_tokens(*parse_tokens("10")), "10");
+    for (const char* bad : {"", ".", "1.", ".5", "1.0000000000000000001", "-1", "1,5", "1e3", "79228162515"}) {
+        EXPECT_FALSE(parse_tokens(bad)) << bad;
+    }
+}
+
+TEST(ParseU64, RejectsOverflow) {
+    EXPECT_EQ(*parse_u64("18446744073709551615"), ~std::uint64_t{0});
+    EXPECT_FALSE(parse_u64("18446744073709551616"));
+    EXPECT_FALSE(parse_u64("1x"));
+}
+
+TEST(ManualClock, MovesOnlyWhenTold) {
+    ManualClock clock;
+    const auto start = clock.now();
+    clock.advance(milliseconds(1500));
+    EXPECT_EQ(clock.now() - start, milliseconds(1500));
+    EXPECT_EQ(clock.unix_now(), UnixTime(seconds(1'700'000'001)));
+}
+
+TEST(Secret, MoveWipesTheSource) {
+    Secret<4> first;
+    first.expose_mutable()[0] = 7;
+    const Secret<4> second = std::move(first);
+    EXPECT_EQ(second.expose()[0], 7);
+    EXPECT_EQ(first.expose()[0], 0);  // NOLINT(bugprone-use-after-move): this is what is tested
+}
+
+TEST(Failpoint, IsHeardOnlyWhileSomebodyListens) {
+    std::vector<std::string> places;
+    failpoint("before");
+    {
+        const FailpointWatch watch([&](std::string_view place) { places.emplace_back(place); });
+        failpoint("first");
+        failpoint("second");
+    }
+    failpoint("after");
+    EXPECT_EQ(places, (std::vector<std::string>{"first", "second"}));
+}
+
+TEST(Error, ContextGoesInFront) {
+    const auto error = Error{ErrorCode::io, "disk is full", "free some space"}.in("open ledger");
+    EXPECT_EQ(error.describe(), "open ledger: disk is full (free some space)");
+}
+
+}  // namespace
+}  // namespace myst

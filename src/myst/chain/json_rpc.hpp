@@ -1,0 +1,52 @@
+// JSON-RPC over HTTP to an Ethereum endpoint.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "myst/base/rng.hpp"
+#include "myst/chain/rpc_caller.hpp"
+#include "myst/sys/http_client.hpp"
+
+namespace myst::chain {
+
+struct JsonRpcSettings {
+    std::string url;                    ///< http(s)://…; may hold an access key, so it is never printed
+    milliseconds timeout{10'000};       ///< of one attempt
+    unsigned retries = 3;               ///< further attempts of a read after a failure that may pass
+    milliseconds backoff{200};          ///< before the first retry; doubles each time, half of it random
+    std::size_t max_bytes = 16U << 20;  ///< of one answer
+    std::size_t max_depth = 64;         ///< nesting of one answer
+    std::uint32_t mark = 0;             ///< SO_MARK of the connections; 0: none
+    std::string ca_file{};              ///< see sys::HttpClient
+};
+
+/// Control thread; calls may overlap. Reads are repeated after transport errors, 429, 5xx and answers that do not
+/// make sense; transactions are sent once, because only their owner can find out what became of them.
+class JsonRpcClient final : public RpcEndpoint {
+public:
+    /// `rng` spreads retries; it must outlive the client.
+    JsonRpcClient(JsonRpcSettings settings, Rng& rng);
+
+    [[nodiscard]] Task<Result<RpcReply>> exchange(RpcCall call) override;
+    [[nodiscard]] Task<Result<std::vector<Result<boost::json::value>>>> batch(std::vector<RpcCall> calls) override;
+
+private:
+    struct Attempt {
+        Result<boost::json::value> text;
+        bool worth_repeating = false;
+    };
+    Task<Attempt> attempt(std::string body, bool replayable);
+    Task<> wait_before(unsigned attempt);
+
+    JsonRpcSettings settings_;
+    Rng& rng_;
+    sys::HttpClient http_;
+    std::uint64_t next_id_ = 1;
+};
+
+/// Methods that change nothing, so that repeating them is harmless.
+[[nodiscard]] bool is_idempotent(std::string_view method);
+
+}  // namespace myst::chain

@@ -1,0 +1,88 @@
+#include "myst/chain/monitored_endpoint.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "myst/base/log.hpp"
+
+namespace myst::chain {
+namespace {
+
+constexpr std::int64_t kAveraged = 5;  // calls, about
+constexpr unsigned kMaxDoublings = 10;
+constexpr unsigned kCutOffs = 3;  // in a row: it does not answer
+
+}  // namespace
+
+class MonitoredEndpoint::Watch {
+public:
+    explicit Watch(MonitoredEndpoint& endpoint)
+        : endpoint_(endpoint), health_(endpoint.health_), start_(std::chrono::steady_clock::now()) {
+        ++health_.calls;
+    }
+    /// There was an answer, or it became clear that there will be none.
+    void finish() { finished_ = true; }
+    ~Watch() {
+        if (finished_) {
+            health_.cut_off_in_a_row = 0;
+        } else if (++health_.cut_off_in_a_row >= kCutOffs) {
+            health_.cut_off_in_a_row = 0;
+            endpoint_.note_failure({ErrorCode::timeout, "no answer before the others had answered"});
+        }
+        const auto taken = std::chrono::steady_clock::now() - start_;
+        const auto taken_us = std::chrono::duration_cast<std::chrono::microseconds>(taken).count();
+        health_.latency_us += (taken_us - health_.latency_us) / (health_.latency_us == 0 ? 1 : kAveraged);
+    }
+    Watch(const Watch&) = delete;
+    Watch& operator=(const Watch&) = delete;
+
+private:
+    MonitoredEndpoint& endpoint_;
+    EndpointHealth& health_;
+    MonotonicTime start_;
+    bool finished_ = false;
+};
+
+Task<Result<RpcReply>> MonitoredEndpoint::exchange(RpcCall call) {
+    Watch watch(*this);
+    auto reply = co_await endpoint_->exchange(std::move(call));
+    watch.finish();
+    if (reply) {
+        health_.failures_in_a_row = 0;
+    } else {
+        note_failure(reply.error());
+    }
+    co_return reply;
+}
+
+Task<Result<std::vector<Result<boost::json::value>>>> MonitoredEndpoint::batch(std::vector<RpcCall> calls) {
+    Watch watch(*this);
+    auto replies = co_await endpoint_->batch(std::move(calls));
+    watch.finish();
+    if (replies) {
+        health_.failures_in_a_row = 0;
+    } else if (replies.error().code != ErrorCode::limit_exceeded) {  // a smaller batch may do
+        note_failure(replies.error());
+    }
+    co_return replies;
+}
+
+void MonitoredEndpoint::note_failure(const Error& error) {
+    if (health_.failures_in_a_row == 0) log::warn("chain: endpoint {}: {}", name_, error.describe());
+    ++health_.failures;
+    health_.last_error = error.message;
+    health_.identified.reset();
+    const auto pause = pauses_.first * (std::int64_t{1} << std::min(health_.failures_in_a_row++, kMaxDoublings));
+    health_.retry_at = std::chrono::steady_clock::now() + std::min(pause, pauses_.longest);
+}
+
+void MonitoredEndpoint::note_disagreement(const std::string& about, milliseconds distrust) {
+    ++health_.disagreements;
+    health_.last_error = "contradicted by the other endpoints: " + about;
+    const auto now = std::chrono::steady_clock::now();
+    if (health_.distrusted_until < now) log::warn("chain: endpoint {}: {}", name_, health_.last_error);
+    health_.distrusted_until = std::max(health_.distrusted_until, now + distrust);
+}
+
+}  // namespace myst::chain

@@ -1,0 +1,49 @@
+#include "myst/codec/json_text.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace myst::codec::detail {
+
+void append_json_string(std::string& out, std::string_view text, ControlCharacters controls) {
+    out.push_back('"');
+    for (char c : text) {
+        switch (c) {
+            case '\n': out += "\\n"; break;
+            case '"': out += "\\\""; break;
+            case '\\': out += "\\\\"; break;
+            case '\r': out += "\\r"; break;
+            case '\t': out += "\\t"; break;
+            case '\b': out += "\\b"; break;
+            case '\f': out += "\\f"; break;
+            default:
+                if (controls == ControlCharacters::escaped && static_cast<unsigned char>(c) < 0x20) {
+                    out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+                } else {
+                    out.push_back(c);
+                }
+        }
+    }
+    out.push_back('"');
+}
+
+std::optional<std::uint64_t> as_integer(const boost::json::value& value, std::uint64_t max) {
+    if (!value.is_int64() || value.get_int64() < 0) return std::nullopt;
+    const auto number = static_cast<std::uint64_t>(value.get_int64());
+    if (number > max) return std::nullopt;
+    return number;
+}
+
+std::optional<std::string_view> as_string(const boost::json::value& value) {
+    if (!value.is_string()) return std::nullopt;
+    const auto& text = value.get_string();
+    return std::string_view(text.data(), text.size());
+}
+
+bool is_lower_hex(std::string_view text) {
+    return std::all_of(text.begin(), text.end(),
+                       [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+}  // namespace myst::codec::detail

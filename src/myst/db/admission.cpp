@@ -1,0 +1,77 @@
+#include "myst/db/admission.hpp"
+
+#include <algorithm>
+
+#include "myst/db/record.hpp"
+
+namespace myst::db {
+namespace {
+
+Refusal invalid(std::string reason) {
+    return {RefusalPrefix::invalid, std::move(reason)};
+}
+
+std::optional<Refusal> check_size(const codec::Event& event, const AdmissionPolicy& policy) {
+    if (event.content.size() > policy.max_content_bytes) return invalid("the content is too large");
+    const bool ephemeral = codec::classify_kind(event.kind) == codec::KindClass::ephemeral;
+    if (event.tags.size() > (ephemeral ? policy.max_ephemeral_tags : policy.max_tags)) return invalid("too many tags");
+    std::size_t bytes = 0;
+    for (const auto& tag : event.tags) {
+        for (const auto& field : tag) bytes += field.size();
+    }
+    if (bytes > policy.max_tags_bytes) return invalid("the tags are too large");
+    return std::nullopt;
+}
+
+std::optional<Refusal> check_proposal(const codec::Event& event, const AdmissionPolicy& policy) {
+    const auto expiration = event.expiration();
+    if (!expiration) return invalid("a proposal must carry an expiration tag");
+    if (*expiration <= event.created_at) return invalid("the expiration is before created_at");
+    if (*expiration - event.created_at > policy.max_proposal_life) {
+        return invalid("a proposal must expire within 24 hours of created_at");
+    }
+    if (event.tag("d").value_or("").empty()) return invalid("a proposal must name its service in a d tag");
+    if (event.content.size() > policy.max_proposal_bytes) return invalid("the content of the proposal is too large");
+    return std::nullopt;
+}
+
+std::optional<Refusal> check_envelope(const codec::Event& event, const AdmissionPolicy& policy, UnixTime now) {
+    if (now - event.created_at > policy.max_envelope_age) return invalid("the envelope is older than two minutes");
+    const auto recipient = event.tag("p");
+    if (!recipient || recipient->size() != NodeKey::kSize * 2 || !NodeKey::parse(*recipient)) {
+        return invalid("an envelope must name its recipient in a p tag");
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::string_view to_string(RefusalPrefix prefix) {
+    switch (prefix) {
+        case RefusalPrefix::invalid: return "invalid";
+        case RefusalPrefix::blocked: return "blocked";
+        case RefusalPrefix::rate_limited: return "rate-limited";
+        case RefusalPrefix::duplicate: return "duplicate";
+        case RefusalPrefix::error: return "error";
+    }
+    return "error";
+}
+
+std::string Refusal::message() const {
+    return std::string(to_string(prefix)) + ": " + reason;
+}
+
+std::optional<Refusal> check_admission(const codec::Event& event, const AdmissionPolicy& policy, UnixTime now) {
+    const bool known =
+        policy.kinds.empty() || std::find(policy.kinds.begin(), policy.kinds.end(), event.kind) != policy.kinds.end();
+    if (!known) return Refusal{RefusalPrefix::blocked, "this relay does not keep kind " + std::to_string(event.kind)};
+    if (auto refusal = check_size(event, policy)) return refusal;
+    if (event.created_at - now > policy.max_ahead) return invalid("created_at is too far in the future");
+    if (event.tag("expiration") && !event.expiration()) return invalid("the expiration tag is malformed");
+    if (is_expired(event, now)) return invalid("the record has expired");
+    if (event.kind == kProposalKind) return check_proposal(event, policy);
+    if (event.kind == kEnvelopeKind) return check_envelope(event, policy, now);
+    return std::nullopt;
+}
+
+}  // namespace myst::db

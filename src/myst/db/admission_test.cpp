@@ -1,0 +1,121 @@
+#include "myst/db/admission.hpp"
+
+#include "myst/db/db_fixtures.hpp"
+
+namespace myst::db::test {
+namespace {
+
+constexpr std::int64_t kNow = 1'700'000'000;
+
+struct Case {
+    const char* name;
+    std::uint32_t kind;
+    std::int64_t created_at;
+    std::vector<codec::Tag> tags;
+    std::size_t content_bytes;
+    std::string refusal;  ///< beginning of the message; empty: accepted
+};
+
+codec::Tag expiry(std::int64_t offset) {
+    return {"expiration", std::to_string(kNow + offset)};
+}
+
+std::vector<Case> cases() {
+    const std::string recipient = key_of(2).node_key().hex();
+    return {
+        {"ProposalAccepted", kProposalKind, kNow, {{"d", "wireguard"}, expiry(3600)}, 100, ""},
+        {"ProposalAtTheLongestLife", kProposalKind, kNow, {{"d", "wireguard"}, expiry(86400)}, 0, ""},
+        {"ProposalLivesTooLong",
+         kProposalKind,
+         kNow,
+         {{"d", "wireguard"}, expiry(86401)},
+         0,
+         "invalid: a proposal must expire"},
+        {"ProposalWithoutExpiry", kProposalKind, kNow, {{"d", "wireguard"}}, 0, "invalid: a proposal must carry"},
+        {"ProposalWithBadExpiry",
+         kProposalKind,
+         kNow,
+         {{"d", "x"}, {"expiration", "soon"}},
+         0,
+         "invalid: the expiration tag"},
+        {"ProposalExpired",
+         kProposalKind,
+         kNow - 100,
+         {{"d", "wireguard"}, expiry(0)},
+         0,
+         "invalid: the record has expired"},
+        {"ProposalExpiresBeforeItBegins",
+         kProposalKind,
+         kNow + 60,
+         {{"d", "x"}, expiry(30)},
+         0,
+         "invalid: the expiration is before"},
+        {"ProposalWithoutService", kProposalKind, kNow, {expiry(60)}, 0, "invalid: a proposal must name"},
+        {"ProposalTooLarge",
+         kProposalKind,
+         kNow,
+         {{"d", "x"}, expiry(60)},
+         8 * 1024 + 1,
+         "invalid: the content of the proposal"},
+        {"FromTheNearFuture", kProposalKind, kNow + 900, {{"d", "x"}, expiry(3600)}, 0, ""},
+        {"FromTheFarFuture", kProposalKind, kNow + 901, {{"d", "x"}, expiry(3600)}, 0, "invalid: created_at"},
+        {"EnvelopeAccepted", kEnvelopeKind, kNow, {{"p", recipient}}, 64 * 1024, ""},
+        {"EnvelopeTooLarge",
+         kEnvelopeKind,
+         kNow,
+         {{"p", recipient}},
+         64 * 1024 + 1,
+         "invalid: the content is too large"},
+        {"EnvelopeJustYoungEnough", kEnvelopeKind, kNow - 120, {{"p", recipient}}, 1, ""},
+        {"EnvelopeTooOld", kEnvelopeKind, kNow - 121, {{"p", recipient}}, 1, "invalid: the envelope is older"},
+        {"EnvelopeWithoutRecipient", kEnvelopeKind, kNow, {}, 1, "invalid: an envelope must name"},
+        {"EnvelopeToNobody", kEnvelopeKind, kNow, {{"p", "nobody"}}, 1, "invalid: an envelope must name"},
+        {"UnknownKind", 1, kNow, {}, 0, "blocked: this relay does not keep kind 1"},
+        {"TooManyTags", kProposalKind, kNow, std::vector<codec::Tag>(65, codec::Tag{"d", "x"}), 0,
+         "invalid: too many tags"},
+        {"EnvelopeWithFewTags", kEnvelopeKind, kNow, std::vector<codec::Tag>(4, codec::Tag{"p", recipient}), 0, ""},
+        {"EnvelopeWithTooManyTags", kEnvelopeKind, kNow, std::vector<codec::Tag>(5, codec::Tag{"p", recipient}), 0,
+         "invalid: too many tags"},
+        {"TagsTooLarge",
+         kEnvelopeKind,
+         kNow,
+         {{"p", recipient}, {"x", std::string(16 * 1024, 'x')}},
+         0,
+         "invalid: the tags"},
+        {"BeforeTheEpochOfEverything", kEnvelopeKind, 0, {{"p", recipient}}, 0, "invalid: the envelope is older"},
+        {"AtTheEndOfTime", kProposalKind, (1LL << 53) - 1, {{"d", "x"}, expiry(3600)}, 0, "invalid: created_at"},
+    };
+}
+
+class Admission : public ::testing::TestWithParam<Case> {};
+
+TEST_P(Admission, Decides) {
+    const auto& each = GetParam();
+    codec::Event event;
+    event.kind = each.kind;
+    event.created_at = at(each.created_at);
+    event.tags = each.tags;
+    event.content = std::string(each.content_bytes, 'x');
+    const auto refusal = check_admission(event, AdmissionPolicy{}, at(kNow));
+    if (each.refusal.empty()) {
+        EXPECT_FALSE(refusal) << refusal->message();
+    } else {
+        ASSERT_TRUE(refusal);
+        EXPECT_EQ(refusal->message().substr(0, each.refusal.size()), each.refusal);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Policy, Admission, ::testing::ValuesIn(cases()),
+                         [](const auto& each) { return std::string(each.param.name); });
+
+TEST(AdmissionPolicy, AnEmptyListOfKindsAcceptsEveryKind) {
+    AdmissionPolicy policy;
+    policy.kinds.clear();
+    codec::Event event;
+    event.kind = 1;
+    event.created_at = at(kNow);
+    EXPECT_FALSE(check_admission(event, policy, at(kNow)));
+}
+
+}  // namespace
+}  // namespace myst::db::test

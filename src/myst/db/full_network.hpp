@@ -1,0 +1,62 @@
+// The database as a full node sees it: its own store, the followers of its embedded relay, and its peers.
+#pragma once
+
+#include <deque>
+#include <memory>
+
+#include "myst/db/record_hub.hpp"
+#include "myst/db/relay_set.hpp"
+
+namespace myst::db {
+
+/// Control thread. Everything given by reference must outlive the network.
+///
+/// Replication: the node subscribes at every peer for the replicated kinds and takes in what passes admission. What
+/// it takes in reaches the followers of its own relay, peers among them, and so spreads; the hub drops what it has
+/// seen, which ends every circle.
+class FullNetwork final : public ports::RecordNetwork {
+public:
+    struct Settings {
+        RelaySet::Settings peers{};
+        std::vector<std::uint32_t> replicated = {kProposalKind};
+        milliseconds purge_interval{60'000};
+        std::size_t max_waiting_records = 16'384;          ///< from peers, not yet stored; beyond it they are dropped
+        std::size_t max_waiting_bytes = 16 * 1024 * 1024;  ///< the same, in bytes of JSON
+    };
+    FullNetwork(asio::any_io_executor executor, RecordHub& hub, const Clock& clock, Rng& rng, WorkerPool& workers,
+                Settings settings);
+    ~FullNetwork() override;
+
+    /// Keeps the connections and deletes expired records until cancelled.
+    [[nodiscard]] Task<> run();
+
+    /// A record of a kind that is not stored counts as taken locally only if somebody follows it here.
+    [[nodiscard]] Task<Result<ports::PublishReport>> publish(codec::Event event) override;
+    [[nodiscard]] Task<Result<std::vector<codec::Event>>> query(std::vector<codec::Filter> filters,
+                                                                std::size_t limit) override;
+    [[nodiscard]] std::unique_ptr<ports::Subscription> subscribe(std::vector<codec::Filter> filters,
+                                                                 Callback callback) override;
+    [[nodiscard]] std::vector<ports::RelayStatus> relays() const override;
+
+private:
+    struct Local;
+    class Handle;
+    [[nodiscard]] Task<> purge_loop();
+    [[nodiscard]] Task<> catch_up(std::shared_ptr<Local> local);
+    /// Queues a verified record of a peer for the hub.
+    void ingest(const SharedRecord& record);
+    [[nodiscard]] Task<> drain();
+
+    RecordHub& hub_;
+    WorkerPool& workers_;
+    const Settings settings_;
+    RelaySet peers_;
+    std::deque<SharedRecord> waiting_;
+    std::size_t waiting_bytes_ = 0;
+    std::size_t drainers_ = 0;
+    std::uint64_t dropped_ = 0;
+    std::unique_ptr<ports::Subscription> replication_;
+    TaskGroup tasks_;  ///< last member: its tasks use the others
+};
+
+}  // namespace myst::db

@@ -1,0 +1,207 @@
+#include "myst/db/record_hub.hpp"
+
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "myst/base/log.hpp"
+#include "myst/db/seen_ids.hpp"
+
+namespace myst::db {
+namespace {
+
+/// Ids remembered to recognise repetitions; more than ten minutes of a very busy network.
+constexpr std::size_t kSeenCapacity = 64 * 1024;
+
+struct Follower {
+    RecordHub::Callback callback;
+    bool active = true;
+    std::uint64_t last_delivery = 0;  ///< each record once, however many filters match
+};
+
+/// One filter of a follower, in the index.
+struct Watch {
+    std::shared_ptr<const codec::FilterMatcher> matcher;
+    std::shared_ptr<Follower> follower;
+};
+using WatchIndex = std::multimap<std::string, Watch, std::less<>>;
+
+std::string recipient_key(std::string_view value) {
+    return fmt::format("p{}", value);
+}
+
+std::string kind_key(std::uint32_t kind) {
+    return fmt::format("k{}", kind);
+}
+
+constexpr std::string_view kAnyKey = "*";
+
+/// Where a filter stands in the index: with its recipients if it names any, else with its kinds.
+std::vector<std::string> keys_of(const codec::Filter& filter) {
+    std::vector<std::string> keys;
+    if (const auto recipients = filter.tags.find('p'); recipients != filter.tags.end()) {
+        for (const auto& value : recipients->second) keys.push_back(recipient_key(value));
+    } else if (!filter.kinds.empty()) {
+        for (const auto kind : filter.kinds) keys.push_back(kind_key(kind));
+    } else {
+        keys.emplace_back(kAnyKey);
+    }
+    return keys;
+}
+
+/// The places of the index where filters that match an event may stand.
+std::vector<std::string> keys_of(const codec::Event& event) {
+    std::set<std::string> keys;
+    for (const auto& tag : event.tags) {
+        if (tag.size() >= 2 && tag[0] == "p") keys.insert(recipient_key(tag[1]));
+    }
+    if (codec::classify_kind(event.kind) != codec::KindClass::ephemeral) {
+        keys.insert(kind_key(event.kind));
+        keys.emplace(kAnyKey);
+    }
+    return {keys.begin(), keys.end()};
+}
+
+Receipt accepted_silently(std::string message) {
+    return Receipt{true, false, 0, 0, std::move(message)};
+}
+
+Receipt refused(std::string message) {
+    return Receipt{false, false, 0, 0, std::move(message)};
+}
+
+}  // namespace
+
+struct RecordHub::State {
+    State(RecordStore& record_store, const Clock& time, AdmissionPolicy admission)
+        : store(record_store), clock(time), policy(std::move(admission)) {}
+    RecordStore& store;
+    const Clock& clock;
+    const AdmissionPolicy policy;
+    SeenIds seen{kSeenCapacity};
+    WatchIndex watches;
+    std::size_t followers = 0;
+    std::uint64_t deliveries = 0;
+};
+
+namespace {
+
+/// Holds the hub's state weakly, so that a handle may outlive the hub.
+template <class State>
+class FollowHandle final : public ports::Subscription {
+public:
+    FollowHandle(std::weak_ptr<State> state, std::shared_ptr<Follower> follower,
+                 std::vector<WatchIndex::iterator> watches)
+        : state_(std::move(state)), follower_(std::move(follower)), watches_(std::move(watches)) {}
+    ~FollowHandle() override {
+        follower_->active = false;
+        const auto state = state_.lock();
+        if (!state) return;
+        for (const auto watch : watches_) state->watches.erase(watch);
+        --state->followers;
+    }
+
+private:
+    std::weak_ptr<State> state_;
+    std::shared_ptr<Follower> follower_;
+    std::vector<WatchIndex::iterator> watches_;
+};
+
+}  // namespace
+
+RecordHub::RecordHub(RecordStore& store, const Clock& clock, AdmissionPolicy policy)
+    : state_(std::make_shared<State>(store, clock, std::move(policy))) {}
+RecordHub::~RecordHub() = default;
+
+const AdmissionPolicy& RecordHub::policy() const {
+    return state_->policy;
+}
+
+std::size_t RecordHub::followers() const {
+    return state_->followers;
+}
+
+Task<Receipt> RecordHub::submit(SharedRecord record) {
+    const auto& event = record->event();
+    if (const auto refusal = check_admission(event, state_->policy, state_->clock.unix_now())) {
+        co_return refused(refusal->message());
+    }
+    if (state_->seen.contains(event.id)) co_return accepted_silently("duplicate: this record is here already");
+    if (codec::classify_kind(event.kind) != codec::KindClass::ephemeral) {
+        auto outcome = co_await state_->store.put(record, state_->clock.unix_now());
+        if (!outcome && outcome.error().code == ErrorCode::limit_exceeded) {
+            co_return refused("rate-limited: " + outcome.error().message);
+        }
+        if (!outcome) {
+            log::error("{}", outcome.error().describe());
+            co_return refused("error: this relay cannot store records now");
+        }
+        if (*outcome == PutOutcome::duplicate) co_return accepted_silently("duplicate: this record is here already");
+        if (*outcome == PutOutcome::older) {
+            co_return refused("duplicate: a newer version of this record is here already");
+        }
+        if (*outcome == PutOutcome::expired) co_return refused("invalid: the record has expired");
+    }
+    if (!state_->seen.insert(event.id)) co_return accepted_silently("duplicate: this record is here already");
+    Receipt receipt;
+    receipt.accepted = true;
+    receipt.fresh = true;
+    deliver(record, receipt);
+    co_return receipt;
+}
+
+void RecordHub::deliver(const SharedRecord& record, Receipt& receipt) {
+    const auto& event = record->event();
+    const auto delivery = ++state_->deliveries;
+    // A callback may add or remove followers, so they are gathered first.
+    std::vector<std::shared_ptr<Follower>> interested;
+    for (const auto& key : keys_of(event)) {
+        const auto [first, last] = state_->watches.equal_range(key);
+        for (auto each = first; each != last; ++each) {
+            auto& [matcher, follower] = each->second;
+            if (follower->last_delivery == delivery) continue;
+            ++receipt.compared;
+            if (!matcher->matches(event)) continue;
+            follower->last_delivery = delivery;
+            interested.push_back(follower);
+        }
+    }
+    for (const auto& follower : interested) {
+        if (!follower->active) continue;
+        follower->callback(record);
+        ++receipt.delivered;
+    }
+}
+
+std::unique_ptr<ports::Subscription> RecordHub::follow(std::vector<codec::Filter> filters, Callback callback) {
+    auto follower = std::make_shared<Follower>();
+    follower->callback = std::move(callback);
+    std::vector<WatchIndex::iterator> watches;
+    for (auto& filter : filters) {
+        const auto matcher = std::make_shared<const codec::FilterMatcher>(std::move(filter));
+        for (auto& key : keys_of(matcher->filter())) {
+            watches.push_back(state_->watches.emplace(std::move(key), Watch{matcher, follower}));
+        }
+    }
+    ++state_->followers;
+    return std::make_unique<FollowHandle<State>>(state_, std::move(follower), std::move(watches));
+}
+
+Task<Result<std::vector<SharedRecord>>> RecordHub::query(std::vector<codec::Filter> filters, QueryLimits limits) {
+    co_return co_await state_->store.query(std::move(filters), limits, state_->clock.unix_now());
+}
+
+Task<Result<std::vector<Hash32>>> RecordHub::find(std::vector<codec::Filter> filters, std::size_t limit) {
+    co_return co_await state_->store.find(std::move(filters), limit, state_->clock.unix_now());
+}
+
+Task<Result<RecordPage>> RecordHub::load(std::vector<Hash32> ids, std::size_t max_bytes) {
+    co_return co_await state_->store.load(std::move(ids), max_bytes);
+}
+
+Task<Result<std::size_t>> RecordHub::purge() {
+    co_return co_await state_->store.purge(state_->clock.unix_now());
+}
+
+}  // namespace myst::db

@@ -1,0 +1,61 @@
+// The heart of a full node's database: every record, whether from the own node, a relay connection or a peer, passes
+// through here into the store and on to everyone who follows it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "myst/base/clock.hpp"
+#include "myst/db/admission.hpp"
+#include "myst/db/record_store.hpp"
+#include "myst/ports/record_network.hpp"
+
+namespace myst::db {
+
+/// What became of a submitted record.
+struct Receipt {
+    bool accepted = false;      ///< as the OK message of NIP-01 means it; true for duplicates, too
+    bool fresh = false;         ///< not seen before, and handed to subscribers
+    std::size_t delivered = 0;  ///< subscribers that got it
+    std::size_t compared = 0;   ///< filters it was compared with
+    std::string message;        ///< empty, or with a machine-readable prefix: "blocked: …"
+};
+
+/// Admission, deduplication, storage, fan-out. Control thread.
+class RecordHub {
+public:
+    using Callback = std::function<void(const SharedRecord&)>;
+
+    /// `store` and `clock` must outlive the hub.
+    RecordHub(RecordStore& store, const Clock& clock, AdmissionPolicy policy);
+    ~RecordHub();
+    RecordHub(const RecordHub&) = delete;
+    RecordHub& operator=(const RecordHub&) = delete;
+
+    /// Takes a record in. Subscribers have been called when this returns. A record that was seen before reaches nobody
+    /// a second time, so copies from several peers end here.
+    [[nodiscard]] Task<Receipt> submit(SharedRecord record);
+    /// Calls back for every fresh record that matches any filter, until the handle is destroyed. The callback must not
+    /// block; it may destroy this or any other subscription. A filter sees ephemeral records only if it names their
+    /// recipients (#p): nobody is shown the envelopes of others by asking for all.
+    [[nodiscard]] std::unique_ptr<ports::Subscription> follow(std::vector<codec::Filter> filters, Callback callback);
+    /// Stored records; see RecordStore::query.
+    [[nodiscard]] Task<Result<std::vector<SharedRecord>>> query(std::vector<codec::Filter> filters, QueryLimits limits);
+    /// Ids of stored records, and the records by their ids; see RecordStore::find and load.
+    [[nodiscard]] Task<Result<std::vector<Hash32>>> find(std::vector<codec::Filter> filters, std::size_t limit);
+    [[nodiscard]] Task<Result<RecordPage>> load(std::vector<Hash32> ids, std::size_t max_bytes);
+    /// Deletes expired records from the store.
+    [[nodiscard]] Task<Result<std::size_t>> purge();
+
+    [[nodiscard]] const AdmissionPolicy& policy() const;
+    [[nodiscard]] std::size_t followers() const;
+
+private:
+    struct State;
+    void deliver(const SharedRecord& record, Receipt& receipt);
+    std::shared_ptr<State> state_;
+};
+
+}  // namespace myst::db

@@ -1,0 +1,334 @@
+#include "myst/db/record_table.hpp"
+
+#include <algorithm>
+#include <unordered_set>
+
+namespace myst::db {
+namespace {
+
+constexpr std::size_t kMaxPreparedQueries = 64;
+
+// `identifier` is null for kinds that are never replaced; a unique index leaves nulls alone.
+const std::vector<std::string> kMigrations = {R"(
+CREATE TABLE records(
+    seq INTEGER PRIMARY KEY,
+    id BLOB NOT NULL UNIQUE,
+    author BLOB NOT NULL,
+    kind INTEGER NOT NULL,
+    identifier TEXT,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    json TEXT NOT NULL);
+CREATE UNIQUE INDEX records_by_address ON records(kind, author, identifier) WHERE identifier IS NOT NULL;
+CREATE INDEX records_by_time ON records(created_at DESC, id);
+CREATE INDEX records_by_kind ON records(kind, created_at DESC, id);
+CREATE INDEX records_by_author ON records(author, kind, created_at DESC, id);
+CREATE INDEX records_by_expiry ON records(expires_at) WHERE expires_at IS NOT NULL;
+CREATE TABLE record_tags(
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    event INTEGER NOT NULL REFERENCES records(seq) ON DELETE CASCADE,
+    PRIMARY KEY(name, value, event)) WITHOUT ROWID;
+CREATE INDEX record_tags_by_event ON record_tags(event);)"};
+
+bool is_indexed(const codec::Tag& tag) {
+    if (tag.size() < 2 || tag[0].size() != 1) return false;
+    const char c = tag[0][0];
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/// The number that a `SELECT count(*)` gives.
+Result<std::size_t> count_of(sys::Statement& statement) {
+    auto row = statement.step();
+    const auto count = row && *row ? statement.integer(0) : 0;
+    statement.reset();
+    if (!row) return forward_error(row);
+    return static_cast<std::size_t>(count);
+}
+
+void bind_values(sys::Statement& statement, const std::vector<SqlValue>& values) {
+    statement.reset();
+    int position = 1;
+    for (const auto& value : values) {
+        if (const auto* number = std::get_if<std::int64_t>(&value)) statement.bind(position, *number);
+        if (const auto* text = std::get_if<std::string>(&value)) statement.bind(position, std::string_view(*text));
+        if (const auto* blob = std::get_if<Bytes>(&value)) statement.bind(position, BytesView(*blob));
+        ++position;
+    }
+}
+
+}  // namespace
+
+std::string_view to_string(PutOutcome outcome) {
+    switch (outcome) {
+        case PutOutcome::stored: return "stored";
+        case PutOutcome::duplicate: return "duplicate";
+        case PutOutcome::older: return "older";
+        case PutOutcome::expired: return "expired";
+        case PutOutcome::ephemeral: return "ephemeral";
+    }
+    return "unknown";
+}
+
+RecordTable::RecordTable(sys::Database database, StoreLimits limits)
+    : database_(std::move(database)),
+      limits_(limits),
+      find_id_(database_.prepare("SELECT 1 FROM records WHERE id=?")),
+      find_address_(
+          database_.prepare("SELECT seq,created_at,id FROM records WHERE kind=? AND author=? AND identifier=?")),
+      load_(database_.prepare("SELECT json FROM records WHERE id=?")),
+      count_author_(database_.prepare("SELECT count(*) FROM records WHERE author=?")),
+      count_names_(database_.prepare("SELECT count(*) FROM records WHERE author=? AND kind=?")),
+      expired_(database_.prepare("SELECT seq FROM records WHERE expires_at<=? ORDER BY expires_at LIMIT 1")),
+      expired_of_author_(
+          database_.prepare("SELECT seq FROM records WHERE expires_at<=? AND author=? ORDER BY expires_at LIMIT 1")),
+      expired_of_kind_(database_.prepare(
+          "SELECT seq FROM records WHERE expires_at<=? AND author=? AND kind=? ORDER BY expires_at LIMIT 1")),
+      insert_(database_.prepare("INSERT INTO records(id,author,kind,identifier,created_at,expires_at,json) "
+                                "VALUES(?,?,?,?,?,?,?)")),
+      insert_tag_(database_.prepare("INSERT OR IGNORE INTO record_tags(name,value,event) VALUES(?,?,?)")),
+      delete_(database_.prepare("DELETE FROM records WHERE seq=?")) {}
+
+Result<RecordTable> RecordTable::open(const std::string& path, StoreLimits limits) {
+    auto database = sys::Database::open(path, sys::Durability::normal);
+    if (!database) return forward_error(database, "record store");
+    if (auto migrated = database->migrate(kMigrations); !migrated) return forward_error(migrated, "record store");
+    RecordTable table(std::move(*database), limits);
+    auto count = table.database_.prepare("SELECT count(*) FROM records");
+    if (auto row = count.step(); !row) return forward_error(row, "record store");
+    table.stored_ = static_cast<std::size_t>(count.integer(0));
+    return table;
+}
+
+Result<std::vector<Result<PutOutcome>>> RecordTable::put(const std::vector<SharedRecord>& records, UnixTime now) {
+    const std::size_t stored_before = stored_;
+    auto transaction = sys::Transaction::begin(database_);
+    if (!transaction) return forward_error(transaction, "record store");
+    std::vector<Result<PutOutcome>> outcomes;
+    outcomes.reserve(records.size());
+    for (const auto& record : records) {
+        outcomes.push_back(put_one(*record, now));
+        // A full store refuses one record; any other failure puts the whole transaction in doubt.
+        const auto& outcome = outcomes.back();
+        if (!outcome && outcome.error().code != ErrorCode::limit_exceeded) {
+            stored_ = stored_before;
+            return tl::unexpected<Error>(outcome.error().in("record store"));
+        }
+    }
+    if (auto done = transaction->commit(); !done) {
+        stored_ = stored_before;
+        return forward_error(done, "record store");
+    }
+    return outcomes;
+}
+
+Result<PutOutcome> RecordTable::put_one(const Record& record, UnixTime now) {
+    const auto& event = record.event();
+    if (codec::classify_kind(event.kind) == codec::KindClass::ephemeral) return PutOutcome::ephemeral;
+    if (is_expired(event, now)) return PutOutcome::expired;
+    auto known = find_id_.with(event.id).step();
+    find_id_.reset();
+    if (!known) return forward_error(known);
+    if (*known) return PutOutcome::duplicate;
+    if (const auto address = address_of(event)) return replace(record, *address, now);
+    if (auto room = make_room(record, nullptr, now); !room) return forward_error(room);
+    if (auto done = insert(record, nullptr); !done) return forward_error(done);
+    return PutOutcome::stored;
+}
+
+Result<PutOutcome> RecordTable::replace(const Record& record, const RecordAddress& address, UnixTime now) {
+    const auto& event = record.event();
+    auto found = find_address_.with(address.kind, address.author, address.identifier).step();
+    if (!found) return forward_error(found);
+    if (*found) {
+        codec::Event current;
+        current.created_at = UnixTime(seconds(find_address_.integer(1)));
+        auto id = find_address_.fixed<Hash32>(2);
+        const auto seq = find_address_.integer(0);
+        find_address_.reset();
+        if (!id) return forward_error(id);
+        current.id = *id;
+        if (comes_before(current, event)) return PutOutcome::older;
+        if (auto done = delete_.with(seq).run(); !done) return forward_error(done);
+        --stored_;
+    } else {
+        find_address_.reset();
+        if (auto room = make_room(record, &address, now); !room) return forward_error(room);
+    }
+    if (auto done = insert(record, &address); !done) return forward_error(done);
+    return PutOutcome::stored;
+}
+
+Result<> RecordTable::make_room(const Record& record, const RecordAddress* address, UnixTime now) {
+    const auto& event = record.event();
+    const auto time = now.time_since_epoch().count();
+    // A record that expired is kept for its version number, but not at the expense of a living one.
+    const bool named = address != nullptr && codec::classify_kind(event.kind) == codec::KindClass::addressable;
+    if (named) {
+        auto names = count_of(count_names_.with(event.pubkey, event.kind));
+        if (!names) return forward_error(names);
+        if (*names >= limits_.names_per_author) {
+            auto dropped = drop_expired(expired_of_kind_.with(time, event.pubkey, event.kind));
+            if (!dropped) return forward_error(dropped);
+            if (!*dropped) {
+                return fail(ErrorCode::limit_exceeded, "this author has too many names of this kind here",
+                            "use few d tags, and replace records instead of adding");
+            }
+        }
+    }
+    auto count = count_of(count_author_.with(event.pubkey));
+    if (!count) return forward_error(count);
+    if (*count >= limits_.records_per_author) {
+        auto dropped = drop_expired(expired_of_author_.with(time, event.pubkey));
+        if (!dropped) return forward_error(dropped);
+        if (!*dropped) {
+            return fail(ErrorCode::limit_exceeded, "this author has too many records here",
+                        "replace records instead of adding, or let some expire");
+        }
+    }
+    if (stored_ < limits_.records) return {};
+    auto dropped = drop_expired(expired_.with(time));
+    if (!dropped) return forward_error(dropped);
+    if (*dropped) return {};
+    return fail(ErrorCode::limit_exceeded, "the record store is full", "raise its limit or wait for expiries");
+}
+
+Result<bool> RecordTable::drop_expired(sys::Statement& oldest) {
+    auto row = oldest.step();
+    const auto seq = row && *row ? oldest.integer(0) : 0;
+    oldest.reset();
+    if (!row || !*row) return row;
+    if (auto done = delete_.with(seq).run(); !done) return forward_error(done);
+    --stored_;
+    return true;
+}
+
+Result<> RecordTable::insert(const Record& record, const RecordAddress* address) {
+    const auto& event = record.event();
+    insert_.with(event.id, event.pubkey, event.kind);
+    if (address != nullptr) {
+        insert_.bind(4, std::string_view(address->identifier));
+    } else {
+        insert_.bind_null(4);
+    }
+    insert_.bind(5, event.created_at.time_since_epoch().count());
+    if (const auto expiration = event.expiration()) {
+        insert_.bind(6, expiration->time_since_epoch().count());
+    } else {
+        insert_.bind_null(6);
+    }
+    insert_.bind(7, std::string_view(record.json()));
+    if (auto done = insert_.run(); !done) return done;
+    ++stored_;
+    return insert_tags(event, database_.last_insert_id());
+}
+
+Result<> RecordTable::insert_tags(const codec::Event& event, std::int64_t seq) {
+    for (const auto& tag : event.tags) {
+        if (!is_indexed(tag)) continue;
+        if (auto done = insert_tag_.with(tag[0], tag[1], seq).run(); !done) return done;
+    }
+    return {};
+}
+
+sys::Statement& RecordTable::prepared(const std::string& sql) {
+    if (const auto found = queries_.find(sql); found != queries_.end()) return found->second;
+    if (queries_.size() >= kMaxPreparedQueries) queries_.clear();
+    return queries_.emplace(sql, database_.prepare(sql)).first->second;
+}
+
+Result<std::vector<RecordTable::Found>> RecordTable::find_one(const codec::Filter& filter, std::size_t limit,
+                                                              UnixTime now) {
+    std::vector<Found> found;
+    limit = std::min<std::size_t>(filter.limit.value_or(UINT32_MAX), limit);
+    if (limit == 0) return found;
+    auto query = build_query(filter, now, limit);
+    if (!query) return forward_error(query);
+    auto& statement = prepared(query->text);
+    bind_values(statement, query->values);
+    for (;;) {
+        auto row = statement.step();
+        if (!row) return forward_error(row, "record store");
+        if (!*row) break;
+        auto id = statement.fixed<Hash32>(0);
+        if (!id) {
+            statement.reset();
+            return forward_error(id, "record store");
+        }
+        found.push_back({*id, UnixTime(seconds(statement.integer(1)))});
+    }
+    statement.reset();
+    return found;
+}
+
+Result<std::vector<Hash32>> RecordTable::find(const std::vector<codec::Filter>& filters, std::size_t limit,
+                                              UnixTime now) {
+    std::vector<Found> all;
+    for (const auto& filter : filters) {
+        auto found = find_one(filter, limit, now);
+        if (!found) return forward_error(found);
+        all.insert(all.end(), found->begin(), found->end());
+    }
+    // The order of comes_before.
+    const auto key = [](const Found& each) {
+        return std::make_pair(-each.created_at.time_since_epoch().count(), each.id);
+    };
+    std::sort(all.begin(), all.end(), [&](const Found& a, const Found& b) { return key(a) < key(b); });
+    const auto same = [](const Found& a, const Found& b) { return a.id == b.id; };
+    all.erase(std::unique(all.begin(), all.end(), same), all.end());
+    if (all.size() > limit) all.resize(limit);
+    std::vector<Hash32> ids;
+    ids.reserve(all.size());
+    for (const auto& each : all) ids.push_back(each.id);
+    return ids;
+}
+
+Result<RecordPage> RecordTable::load(const std::vector<Hash32>& ids, std::size_t max_bytes) {
+    RecordPage page;
+    std::size_t bytes = 0;
+    for (const auto& id : ids) {
+        auto row = load_.with(id).step();
+        if (!row) return forward_error(row, "record store");
+        auto text = *row ? load_.text(0) : std::string();
+        load_.reset();
+        bytes += text.size();
+        if (bytes > max_bytes && !page.texts.empty()) break;
+        ++page.taken;
+        if (!text.empty()) page.texts.push_back(std::move(text));
+    }
+    return page;
+}
+
+Result<std::vector<SharedRecord>> RecordTable::query(const std::vector<codec::Filter>& filters,
+                                                     const QueryLimits& limits, UnixTime now) {
+    auto ids = find(filters, limits.records, now);
+    if (!ids) return forward_error(ids);
+    auto page = load(*ids, limits.bytes);
+    if (!page) return forward_error(page);
+    std::vector<SharedRecord> records;
+    records.reserve(page->texts.size());
+    for (auto& text : page->texts) {
+        auto record = Record::restore(std::move(text));
+        if (!record) return forward_error(record, "record store");
+        records.push_back(std::move(*record));
+    }
+    return records;
+}
+
+Result<std::size_t> RecordTable::purge(UnixTime now) {
+    auto transaction = sys::Transaction::begin(database_);
+    if (!transaction) return forward_error(transaction, "record store");
+    auto remove = database_.prepare(
+        "DELETE FROM records WHERE expires_at IS NOT NULL AND expires_at<=?1 AND (identifier IS NULL OR "
+        "expires_at<=?2)");
+    const auto at = now.time_since_epoch().count();
+    if (auto done = remove.with(at, at - kVersionMemory.count()).run(); !done) {
+        return forward_error(done, "record store");
+    }
+    const auto removed = static_cast<std::size_t>(database_.changes());
+    if (auto done = transaction->commit(); !done) return forward_error(done, "record store");
+    stored_ -= removed;
+    return removed;
+}
+
+}  // namespace myst::db

@@ -1,0 +1,78 @@
+// Records in SQLite: the synchronous half of SqliteRecordStore. One thread at a time.
+#pragma once
+
+#include <list>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "myst/db/record_query.hpp"
+#include "myst/db/record_store.hpp"
+#include "myst/sys/sqlite.hpp"
+
+namespace myst::db {
+
+/// How much the store takes.
+struct StoreLimits {
+    std::size_t records = 500'000;  ///< in all
+    std::size_t records_per_author = 1'000;
+    std::size_t names_per_author = 4;  ///< records of one addressable kind: `d` tags of its proposals
+};
+
+/// How long the version number of a record outlives its expiry. A proposal lives at most 24 hours from its creation
+/// (admission.hpp, plus clock tolerance), so nobody can bring back a version that its author replaced.
+inline constexpr seconds kVersionMemory{24 * 3600 + 15 * 60};
+
+class RecordTable {
+public:
+    /// Opens or creates the tables in `path` (":memory:" for a private database).
+    [[nodiscard]] static Result<RecordTable> open(const std::string& path, StoreLimits limits);
+
+    /// Several records in one transaction. The outer error means that none was stored.
+    [[nodiscard]] Result<std::vector<Result<PutOutcome>>> put(const std::vector<SharedRecord>& records, UnixTime now);
+    /// As RecordStore::query.
+    [[nodiscard]] Result<std::vector<SharedRecord>> query(const std::vector<codec::Filter>& filters,
+                                                          const QueryLimits& limits, UnixTime now);
+    /// As RecordStore::find.
+    [[nodiscard]] Result<std::vector<Hash32>> find(const std::vector<codec::Filter>& filters, std::size_t limit,
+                                                   UnixTime now);
+    /// As RecordStore::load.
+    [[nodiscard]] Result<RecordPage> load(const std::vector<Hash32>& ids, std::size_t max_bytes);
+    /// As RecordStore::purge.
+    [[nodiscard]] Result<std::size_t> purge(UnixTime now);
+
+private:
+    RecordTable(sys::Database database, StoreLimits limits);
+    [[nodiscard]] Result<PutOutcome> put_one(const Record& record, UnixTime now);
+    [[nodiscard]] Result<PutOutcome> replace(const Record& record, const RecordAddress& address, UnixTime now);
+    [[nodiscard]] Result<> make_room(const Record& record, const RecordAddress* address, UnixTime now);
+    /// Deletes the record that expired first among those that the statement selects; whether there was one.
+    [[nodiscard]] Result<bool> drop_expired(sys::Statement& oldest);
+    [[nodiscard]] Result<> insert(const Record& record, const RecordAddress* address);
+    [[nodiscard]] Result<> insert_tags(const codec::Event& event, std::int64_t seq);
+    /// What decides the order of answers.
+    struct Found {
+        Hash32 id;
+        UnixTime created_at;
+    };
+    [[nodiscard]] Result<std::vector<Found>> find_one(const codec::Filter& filter, std::size_t limit, UnixTime now);
+    [[nodiscard]] sys::Statement& prepared(const std::string& sql);
+
+    sys::Database database_;
+    StoreLimits limits_;
+    std::size_t stored_ = 0;  ///< rows in `records`
+    sys::Statement find_id_;
+    sys::Statement find_address_;
+    sys::Statement load_;
+    sys::Statement count_author_;
+    sys::Statement count_names_;
+    sys::Statement expired_;
+    sys::Statement expired_of_author_;
+    sys::Statement expired_of_kind_;
+    sys::Statement insert_;
+    sys::Statement insert_tag_;
+    sys::Statement delete_;
+    std::unordered_map<std::string, sys::Statement> queries_;  ///< by SQL text; emptied when it grows too large
+};
+
+}  // namespace myst::db

@@ -1,0 +1,286 @@
+#include "myst/db/relay_client.hpp"
+
+#include "myst/base/at_exit.hpp"
+#include "myst/base/backoff.hpp"
+#include "myst/base/log.hpp"
+#include "myst/db/outgoing_queue.hpp"
+#include "myst/db/relay_requests.hpp"
+#include "myst/runtime/task_group.hpp"
+#include "myst/runtime/timeout.hpp"
+
+namespace myst::db {
+
+using detail::LiveSubscription;
+using detail::PendingPublish;
+using detail::PendingQuery;
+
+namespace {
+
+constexpr std::size_t kMaxOutgoingBytes = 2 * 1024 * 1024;
+/// A connection that lasted this long was a good one: the next pause is short again.
+constexpr seconds kGoodConnection{30};
+
+}  // namespace
+
+/// Kept alive by the client, and by publishes and queries that are under way.
+class RelayClient::Impl {
+public:
+    Impl(asio::any_io_executor executor, const Clock& clock, Rng& rng, WorkerPool& workers, Settings chosen)
+        : settings(std::move(chosen)),
+          name(settings.url.text()),
+          executor_(executor),
+          clock_(clock),
+          rng_(rng),
+          workers_(workers),
+          connection_made_(executor) {
+        connection_made_.expires_at(asio::steady_timer::time_point::max());
+    }
+
+    static Task<> run(std::shared_ptr<Impl> self);
+    static Task<Result<std::string>> publish(std::shared_ptr<Impl> self, SharedRecord record);
+    static Task<Result<std::vector<SharedRecord>>> query(std::shared_ptr<Impl> self, std::vector<codec::Filter> filters,
+                                                         std::size_t limit);
+    std::string subscribe(std::shared_ptr<LiveSubscription> subscription);
+    void unsubscribe(const std::string& subscription);
+
+    const Settings settings;
+    const std::string name;
+    std::string last_error;
+    std::function<void()> on_connected;
+    [[nodiscard]] bool connected() const { return outgoing_ != nullptr; }
+
+private:
+    Task<> session(std::unique_ptr<WebSocket> socket);
+    Task<> read_loop(WebSocket* socket, TaskGroup* group);
+    Task<> write_loop(WebSocket* socket, TaskGroup* group);
+    Task<Result<>> read_one(WebSocket* socket, std::size_t* bad);
+    Task<> wait_connected();
+    void begin_session();
+    void end_session();
+    [[nodiscard]] bool send(std::string message);
+    void send_req(const std::string& subscription, const LiveSubscription& live);
+
+    asio::any_io_executor executor_;
+    const Clock& clock_;
+    Rng& rng_;
+    WorkerPool& workers_;
+    asio::steady_timer connection_made_;       ///< cancelled to wake everyone who waits for a connection
+    std::unique_ptr<OutgoingQueue> outgoing_;  ///< only while connected
+    detail::RelayRequests requests_;
+};
+
+Task<> RelayClient::Impl::run(std::shared_ptr<Impl> self) {
+    Backoff backoff(self->settings.first_retry, self->settings.last_retry, self->rng_);
+    for (;;) {
+        auto socket = co_await connect_web_socket(self->settings.url, self->settings.socket);
+        if (socket) {
+            const auto began = self->clock_.now();
+            co_await self->session(std::move(*socket));
+            if (self->clock_.now() - began >= kGoodConnection) backoff.reset();
+        } else {
+            self->last_error = socket.error().describe();
+        }
+        const auto pause = backoff.next();
+        log::debug("relay {}: {}; next attempt in {} ms", self->name, self->last_error, pause.count());
+        co_await sleep_for(pause);
+    }
+}
+
+Task<> RelayClient::Impl::session(std::unique_ptr<WebSocket> socket) {
+    begin_session();
+    const AtExit ended([this] { end_session(); });
+    TaskGroup group(executor_);
+    group.spawn("relay client reader", read_loop(socket.get(), &group));
+    group.spawn("relay client writer", write_loop(socket.get(), &group));
+    if (on_connected) on_connected();
+    co_await group.join();
+}
+
+void RelayClient::Impl::begin_session() {
+    outgoing_ = std::make_unique<OutgoingQueue>(executor_, settings.max_waiting_messages, kMaxOutgoingBytes);
+    last_error.clear();
+    requests_.closed_reason.clear();
+    log::info("relay {}: connected", name);
+    for (const auto& [subscription, live] : requests_.subscriptions) send_req(subscription, *live);
+    connection_made_.cancel();
+}
+
+void RelayClient::Impl::end_session() {
+    outgoing_.reset();
+    if (last_error.empty()) last_error = "the connection was lost";
+    log::info("relay {}: disconnected: {}", name, last_error);
+    requests_.fail_pending(Error{ErrorCode::unavailable, name + ": " + last_error});
+}
+
+Task<> RelayClient::Impl::read_loop(WebSocket* socket, TaskGroup* group) {
+    std::size_t bad = 0;
+    for (;;) {
+        auto done = co_await read_one(socket, &bad);
+        if (done) continue;
+        if (last_error.empty()) last_error = done.error().message;
+        socket->abort();
+        group->cancel();
+        co_return;
+    }
+}
+
+Task<Result<>> RelayClient::Impl::read_one(WebSocket* socket, std::size_t* bad) {
+    auto text = co_await socket->read();
+    if (!text) co_return forward_error(text);
+    auto work = [text = std::move(*text), limits = settings.message] { return decode_relay_message(text, limits); };
+    auto job = workers_.run(std::move(work));
+    auto message = co_await std::move(job);
+    const auto* notice = message ? std::get_if<RelayNotice>(&*message) : nullptr;
+    if (notice) log::debug("relay {} says: {}", name, notice->message);
+    const bool good = message && requests_.dispatch(std::move(*message));
+    if (!good && ++*bad > settings.max_bad_messages) {
+        co_return fail(ErrorCode::invalid_data, "it sent too many forged or malformed messages");
+    }
+    if (!requests_.closed_reason.empty()) co_return fail(ErrorCode::unavailable, requests_.closed_reason);
+    co_return Result<>();
+}
+
+Task<> RelayClient::Impl::write_loop(WebSocket* socket, TaskGroup* group) {
+    for (;;) {
+        auto message = co_await outgoing_->pop();
+        auto limited = with_timeout(socket->write(std::move(message)), settings.answer_timeout, "writing");
+        auto written = co_await std::move(limited);
+        if (written) continue;
+        if (last_error.empty()) last_error = written.error().message;
+        socket->abort();
+        group->cancel();
+        co_return;
+    }
+}
+
+bool RelayClient::Impl::send(std::string message) {
+    return outgoing_ && outgoing_->push(std::make_shared<const std::string>(std::move(message)));
+}
+
+void RelayClient::Impl::send_req(const std::string& subscription, const LiveSubscription& live) {
+    const auto filters = live.resume_filters(settings.overlap, clock_.unix_now());
+    if (!send(encode_req(subscription, filters))) {
+        log::warn("relay {}: a subscription had to be left out: too many messages wait", name);
+    }
+}
+
+std::string RelayClient::Impl::subscribe(std::shared_ptr<LiveSubscription> subscription) {
+    auto id = requests_.next_name('s');
+    if (connected()) send_req(id, *subscription);
+    requests_.subscriptions.emplace(id, std::move(subscription));
+    return id;
+}
+
+void RelayClient::Impl::unsubscribe(const std::string& subscription) {
+    requests_.subscriptions.erase(subscription);
+    if (connected()) std::ignore = send(encode_close(subscription));
+}
+
+Task<> RelayClient::Impl::wait_connected() {
+    while (!connected()) {
+        std::ignore = co_await connection_made_.async_wait(no_throw);
+        co_await unwind_if_cancelled();
+    }
+}
+
+Task<Result<std::string>> RelayClient::Impl::publish(std::shared_ptr<Impl> self, SharedRecord record) {
+    co_await self->wait_connected();
+    auto pending = std::make_shared<PendingPublish>(self->executor_);
+    const auto place = self->requests_.publishes.emplace(record->event().id, pending);
+    const AtExit forget([self, place] { self->requests_.publishes.erase(place); });
+    if (!self->send(encode_event(record->json()))) {
+        co_return fail(ErrorCode::limit_exceeded, self->name + ": too many messages wait to be sent");
+    }
+    while (!pending->outcome) co_await pending->answered.wait();
+    co_return std::move(*pending->outcome);
+}
+
+Task<Result<std::vector<SharedRecord>>> RelayClient::Impl::query(std::shared_ptr<Impl> self,
+                                                                 std::vector<codec::Filter> filters,
+                                                                 std::size_t limit) {
+    co_await self->wait_connected();
+    auto pending = std::make_shared<PendingQuery>(self->executor_);
+    for (auto& filter : filters) {
+        const auto asked = std::min<std::size_t>(filter.limit.value_or(UINT32_MAX), limit);
+        filter.limit = static_cast<std::uint32_t>(asked);
+    }
+    pending->filters = filters;
+    pending->limit = limit * std::max<std::size_t>(filters.size(), 1);
+    const auto id = self->requests_.next_name('q');
+    self->requests_.queries.emplace(id, pending);
+    const AtExit forget([self, id] {
+        self->requests_.queries.erase(id);
+        std::ignore = self->send(encode_close(id));
+    });
+    if (!self->send(encode_req(id, filters))) {
+        co_return fail(ErrorCode::limit_exceeded, self->name + ": too many messages wait to be sent");
+    }
+    while (!pending->outcome) co_await pending->answered.wait();
+    if (!*pending->outcome) co_return tl::unexpected<Error>(pending->outcome->error());
+    if (pending->records.size() > limit) pending->records.resize(limit);
+    co_return std::move(pending->records);
+}
+
+namespace {
+
+/// Ends a subscription when it is destroyed, if the client still exists.
+class ClientSubscription final : public ports::Subscription {
+public:
+    ClientSubscription(std::function<void()> end, std::shared_ptr<LiveSubscription> live)
+        : end_(std::move(end)), live_(std::move(live)) {}
+    ~ClientSubscription() override {
+        live_->active = false;
+        end_();
+    }
+
+private:
+    std::function<void()> end_;
+    std::shared_ptr<LiveSubscription> live_;
+};
+
+}  // namespace
+
+RelayClient::RelayClient(asio::any_io_executor executor, const Clock& clock, Rng& rng, WorkerPool& workers,
+                         Settings settings)
+    : impl_(std::make_shared<Impl>(std::move(executor), clock, rng, workers, std::move(settings))) {}
+
+RelayClient::~RelayClient() = default;
+
+Task<> RelayClient::run() {
+    return Impl::run(impl_);
+}
+
+Task<Result<std::string>> RelayClient::publish(SharedRecord record) {
+    return with_timeout(Impl::publish(impl_, std::move(record)), impl_->settings.answer_timeout,
+                        impl_->name + ": no answer to a record");
+}
+
+Task<Result<std::vector<SharedRecord>>> RelayClient::query(std::vector<codec::Filter> filters, std::size_t limit) {
+    return with_timeout(Impl::query(impl_, std::move(filters), limit), impl_->settings.answer_timeout,
+                        impl_->name + ": no answer to a query");
+}
+
+std::unique_ptr<ports::Subscription> RelayClient::subscribe(std::vector<codec::Filter> filters, Callback callback) {
+    auto live = std::make_shared<LiveSubscription>();
+    live->filters = std::move(filters);
+    live->callback = std::move(callback);
+    const auto id = impl_->subscribe(live);
+    auto end = [weak = std::weak_ptr<Impl>(impl_), id] {
+        if (const auto impl = weak.lock()) impl->unsubscribe(id);
+    };
+    return std::make_unique<ClientSubscription>(std::move(end), std::move(live));
+}
+
+ports::RelayStatus RelayClient::status() const {
+    return {impl_->name, impl_->connected(), impl_->last_error};
+}
+
+bool RelayClient::connected() const {
+    return impl_->connected();
+}
+
+void RelayClient::on_connected(std::function<void()> callback) {
+    impl_->on_connected = std::move(callback);
+}
+
+}  // namespace myst::db

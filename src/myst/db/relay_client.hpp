@@ -1,0 +1,63 @@
+// A lasting connection to one relay: reconnects, subscribes again, verifies everything it hands on.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "myst/base/clock.hpp"
+#include "myst/base/rng.hpp"
+#include "myst/db/relay_message.hpp"
+#include "myst/db/web_socket.hpp"
+#include "myst/ports/record_network.hpp"
+#include "myst/runtime/worker_pool.hpp"
+
+namespace myst::db {
+
+/// Control thread. The relay is a stranger: an event whose id, signature or match to the subscription is wrong is
+/// dropped, and a relay that sends many of them is disconnected.
+class RelayClient {
+public:
+    using Callback = std::function<void(const SharedRecord&)>;
+
+    struct Settings {
+        RelayUrl url;
+        WebSocketSettings socket{};
+        MessageLimits message{};
+        milliseconds answer_timeout{10'000};  ///< for OK and EOSE, waiting for a connection included
+        milliseconds first_retry{500};        ///< pause before reconnecting; doubles up to `last_retry`
+        milliseconds last_retry{10'000};
+        seconds overlap{60};  ///< how far a renewed subscription reaches back before the last event
+        std::size_t max_waiting_messages = 256;
+        std::size_t max_bad_messages = 16;  ///< in one connection, until it is dropped
+    };
+
+    RelayClient(asio::any_io_executor executor, const Clock& clock, Rng& rng, WorkerPool& workers, Settings settings);
+    ~RelayClient();
+    RelayClient(const RelayClient&) = delete;
+    RelayClient& operator=(const RelayClient&) = delete;
+
+    /// Connects and reconnects until cancelled.
+    [[nodiscard]] Task<> run();
+
+    /// Sends a record and waits for the relay's OK; returns its remark. Waits for a connection first. permission_denied
+    /// with the relay's reason if it refuses, unavailable or timeout if there is no answer.
+    [[nodiscard]] Task<Result<std::string>> publish(SharedRecord record);
+    /// The relay's stored records that match any filter, in its order, at most `limit`.
+    [[nodiscard]] Task<Result<std::vector<SharedRecord>>> query(std::vector<codec::Filter> filters, std::size_t limit);
+    /// Stored, then new records that match any filter; an id comes once unless thousands of others came between.
+    /// Destroying the handle ends it; it may happen inside the callback.
+    [[nodiscard]] std::unique_ptr<ports::Subscription> subscribe(std::vector<codec::Filter> filters, Callback callback);
+
+    [[nodiscard]] ports::RelayStatus status() const;
+    [[nodiscard]] bool connected() const;
+    /// Called whenever a connection has been made. Set before `run`.
+    void on_connected(std::function<void()> callback);
+
+private:
+    class Impl;
+    std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace myst::db

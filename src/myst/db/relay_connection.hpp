@@ -1,0 +1,70 @@
+// One client of the relay: its subscriptions, its limits, its queue.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "myst/db/catch_up.hpp"
+#include "myst/db/outgoing_queue.hpp"
+#include "myst/db/record_hub.hpp"
+#include "myst/db/relay_info.hpp"
+#include "myst/db/token_bucket.hpp"
+#include "myst/db/web_socket.hpp"
+#include "myst/runtime/task_group.hpp"
+#include "myst/runtime/worker_pool.hpp"
+
+namespace myst::db {
+
+/// Control thread. Everything given by reference must outlive the connection.
+class RelayConnection {
+public:
+    RelayConnection(asio::any_io_executor executor, std::unique_ptr<WebSocket> socket, RecordHub& hub,
+                    WorkerPool& workers, const Clock& clock, const RelayLimits& limits);
+    RelayConnection(const RelayConnection&) = delete;
+    RelayConnection& operator=(const RelayConnection&) = delete;
+
+    /// Serves the client until it leaves, breaks a rule, or the task is cancelled.
+    [[nodiscard]] Task<> run();
+
+private:
+    struct Subscribed {
+        CatchUp catch_up{kMaxWaiting};
+        std::size_t filter_values = 0;
+        std::unique_ptr<ports::Subscription> following;
+    };
+    static constexpr std::size_t kMaxWaiting = 1024;
+
+    [[nodiscard]] Task<> read_loop();
+    [[nodiscard]] Task<> write_loop();
+    [[nodiscard]] Task<> close_loop();
+    /// Waits until the client may send again; meanwhile TCP holds it back, so nothing is lost.
+    [[nodiscard]] Task<> wait_for_token();
+    [[nodiscard]] Task<> handle(std::string text);
+    [[nodiscard]] Task<> on_event(EventMessage message);
+    [[nodiscard]] Task<> on_req(ReqMessage message);
+    /// Why another subscription is refused; empty if there is room.
+    [[nodiscard]] std::string check_room(std::size_t filter_values) const;
+    /// Sends stored records as fast as the client reads them, while no more than a page of them is in memory. An error
+    /// is the store's; if the client does not read, the connection is given up.
+    [[nodiscard]] Task<Result<>> send_stored(std::string name, std::vector<Hash32> ids);
+    void on_live(Subscribed& subscribed, const std::string& name, const SharedRecord& record);
+    void send(std::string message);
+    /// Ends the connection with this reason in the close frame; only the first call counts.
+    void give_up(CloseCode code, std::string reason);
+
+    const RelayLimits& limits_;
+    RecordHub& hub_;
+    WorkerPool& workers_;
+    const Clock& clock_;
+    std::unique_ptr<WebSocket> socket_;
+    OutgoingQueue outgoing_;
+    TokenBucket bucket_;
+    EventSignal ending_;
+    std::optional<std::pair<CloseCode, std::string>> end_reason_;
+    std::map<std::string, std::shared_ptr<Subscribed>> subscriptions_;
+    TaskGroup tasks_;
+};
+
+}  // namespace myst::db

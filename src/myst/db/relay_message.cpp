@@ -1,0 +1,167 @@
+#include "myst/db/relay_message.hpp"
+
+#include <boost/json/serialize.hpp>
+#include <boost/json/string.hpp>
+
+#include <fmt/format.h>
+
+#include "myst/base/printable.hpp"
+#include "myst/crypto/strict_json.hpp"
+#include "myst/db/json_array.hpp"
+
+namespace myst::db {
+namespace {
+
+constexpr std::size_t kMaxRelayText = 256;
+
+std::string quote(std::string_view text) {
+    return boost::json::serialize(boost::json::string(text.data(), text.size()));
+}
+
+Result<std::string> read_string(std::string_view json, std::size_t max_bytes, const char* what) {
+    auto value = crypto::parse_json(json, max_bytes * 6 + 2);
+    if (!value) return forward_error(value, what);
+    const auto* text = value->if_string();
+    if (text == nullptr || text->size() > max_bytes) {
+        return fail(ErrorCode::invalid_data, std::string(what) + " is not a text of allowed length");
+    }
+    return std::string(text->data(), text->size());
+}
+
+/// A text of the other side, fit for a log line. Nothing if it is no text.
+std::string read_remark(std::string_view json) {
+    auto value = crypto::parse_json(json, 64 * 1024);
+    if (!value || !value->is_string()) return "(unreadable)";
+    const auto& whole = value->get_string();
+    return printable({whole.data(), whole.size()}, kMaxRelayText);
+}
+
+tl::unexpected<BadMessage> notice(const std::string& reason) {
+    return tl::unexpected<BadMessage>(BadMessage{encode_notice("invalid: " + reason)});
+}
+
+tl::unexpected<BadMessage> closed(const std::string& subscription, const std::string& reason) {
+    return tl::unexpected<BadMessage>(BadMessage{encode_closed(subscription, "invalid: " + reason)});
+}
+
+tl::expected<ClientMessage, BadMessage> decode_event(std::string_view json, const MessageLimits& limits) {
+    auto event = codec::parse_event(json, limits.event);
+    if (!event) return notice(event.error().message);
+    const Hash32 id = event->id;
+    auto record = Record::verify(std::move(*event));
+    if (!record) {
+        return tl::unexpected<BadMessage>(BadMessage{encode_ok(id, false, "invalid: " + record.error().message)});
+    }
+    return EventMessage{std::move(*record)};
+}
+
+tl::expected<ClientMessage, BadMessage> decode_req(const std::vector<std::string_view>& parts,
+                                                   const MessageLimits& limits) {
+    auto name = read_string(parts[1], limits.max_subscription_id, "the subscription id");
+    if (!name) return notice(name.error().message);
+    if (name->empty()) return notice("the subscription id is empty");
+    if (parts.size() < 3) return closed(*name, "a REQ needs a filter");
+    if (parts.size() - 2 > limits.max_filters) return closed(*name, "too many filters in one REQ");
+    ReqMessage message{std::move(*name), {}};
+    for (std::size_t i = 2; i < parts.size(); ++i) {
+        auto filter = codec::parse_filter(parts[i]);
+        if (!filter) return closed(message.subscription, filter.error().message);
+        message.filters.push_back(std::move(*filter));
+    }
+    return message;
+}
+
+Result<RelayMessage> decode_relay_event(const std::vector<std::string_view>& parts, const MessageLimits& limits) {
+    auto name = read_string(parts[1], limits.max_subscription_id, "the subscription id");
+    if (!name) return forward_error(name);
+    auto record = Record::verify_json(parts[2], limits.event);
+    if (!record) return forward_error(record);
+    return RelayEvent{std::move(*name), std::move(*record)};
+}
+
+Result<RelayMessage> decode_ok(const std::vector<std::string_view>& parts) {
+    auto text = read_string(parts[1], 2 * Hash32::kSize, "the event id");
+    if (!text) return forward_error(text);
+    auto id = Hash32::parse(*text);
+    if (!id) return forward_error(id, "the event id");
+    if (parts[2] != "true" && parts[2] != "false") {
+        return fail(ErrorCode::invalid_data, "an OK without true or false");
+    }
+    return RelayOk{*id, parts[2] == "true", parts.size() > 3 ? read_remark(parts[3]) : ""};
+}
+
+}  // namespace
+
+tl::expected<ClientMessage, BadMessage> decode_client_message(std::string_view text, const MessageLimits& limits) {
+    if (text.size() > limits.max_message_bytes) return notice("the message is too large");
+    // Elements beyond the filters are counted, not kept: too many filters get their own answer below.
+    auto parts = split_json_array(text, limits.max_filters + 64);
+    if (!parts) return notice(parts.error().message);
+    if (parts->size() < 2) return notice("the message is too short");
+    const auto& verb = parts->front();
+    if (verb == R"("EVENT")" && parts->size() == 2) return decode_event((*parts)[1], limits);
+    if (verb == R"("REQ")") return decode_req(*parts, limits);
+    if (verb == R"("CLOSE")" && parts->size() == 2) {
+        auto name = read_string((*parts)[1], limits.max_subscription_id, "the subscription id");
+        if (!name) return notice(name.error().message);
+        return CloseMessage{std::move(*name)};
+    }
+    return notice("unknown message; this relay knows EVENT, REQ and CLOSE");
+}
+
+Result<RelayMessage> decode_relay_message(std::string_view text, const MessageLimits& limits) {
+    if (text.size() > limits.max_message_bytes) return fail(ErrorCode::limit_exceeded, "the message is too large");
+    auto parts = split_json_array(text, 16);
+    if (!parts) return forward_error(parts);
+    const std::string_view verb = parts->empty() ? std::string_view() : parts->front();
+    const std::size_t size = parts->size();
+    if (verb == R"("EVENT")" && size == 3) return decode_relay_event(*parts, limits);
+    if (verb == R"("OK")" && size >= 3) return decode_ok(*parts);
+    if (verb == R"("NOTICE")" && size == 2) return RelayNotice{read_remark((*parts)[1])};
+    if ((verb == R"("EOSE")" && size == 2) || (verb == R"("CLOSED")" && size >= 2)) {
+        auto name = read_string((*parts)[1], limits.max_subscription_id, "the subscription id");
+        if (!name) return forward_error(name);
+        if (verb == R"("EOSE")") return RelayEose{std::move(*name)};
+        return RelayClosed{std::move(*name), size > 2 ? read_remark((*parts)[2]) : ""};
+    }
+    return RelayOther{};
+}
+
+std::string encode_event(std::string_view event_json) {
+    return fmt::format(R"(["EVENT",{}])", event_json);
+}
+
+std::string encode_req(std::string_view subscription, const std::vector<codec::Filter>& filters) {
+    std::string text = R"(["REQ",)" + quote(subscription);
+    for (const auto& filter : filters) {
+        text += ',';
+        text += codec::to_json(filter);
+    }
+    return text + ']';
+}
+
+std::string encode_close(std::string_view subscription) {
+    return R"(["CLOSE",)" + quote(subscription) + ']';
+}
+
+std::string encode_relay_event(std::string_view subscription, std::string_view event_json) {
+    return fmt::format(R"(["EVENT",{},{}])", quote(subscription), event_json);
+}
+
+std::string encode_ok(const Hash32& id, bool accepted, std::string_view message) {
+    return fmt::format(R"(["OK","{}",{},{}])", id.hex(), accepted, quote(message));
+}
+
+std::string encode_eose(std::string_view subscription) {
+    return R"(["EOSE",)" + quote(subscription) + ']';
+}
+
+std::string encode_closed(std::string_view subscription, std::string_view message) {
+    return R"(["CLOSED",)" + quote(subscription) + ',' + quote(message) + ']';
+}
+
+std::string encode_notice(std::string_view message) {
+    return R"(["NOTICE",)" + quote(message) + ']';
+}
+
+}  // namespace myst::db

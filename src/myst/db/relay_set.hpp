@@ -1,0 +1,56 @@
+// The relays a node talks to, used together.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "myst/db/relay_client.hpp"
+#include "myst/runtime/task_group.hpp"
+
+namespace myst::db {
+
+/// Control thread. Everything given by reference must outlive the set.
+class RelaySet {
+public:
+    struct Settings {
+        std::vector<RelayUrl> relays;
+        RelayClient::Settings client{};  ///< for each of them; its url is not used
+        milliseconds grace{300};         ///< how long slower relays are waited for after the first good answer
+        std::size_t max_kept = 64;       ///< own records that are sent again after a reconnect
+    };
+    /// Whom to ask when no relay is connected at the moment.
+    enum class Absent { skip, wait_for };
+
+    RelaySet(asio::any_io_executor executor, const Clock& clock, Rng& rng, WorkerPool& workers, Settings settings);
+    RelaySet(const RelaySet&) = delete;
+    RelaySet& operator=(const RelaySet&) = delete;
+
+    /// Keeps the connections until cancelled.
+    [[nodiscard]] Task<> run();
+
+    /// Sends a record to every connected relay at once. With `wait_for`, and if none is connected, waits for the first.
+    /// Returns when all have answered, or shortly after the first has accepted; the others count as rejections.
+    [[nodiscard]] Task<ports::PublishReport> publish(SharedRecord record, Absent absent);
+    /// Sends an own record again to every relay that (re)connects, until it expires or is replaced.
+    void keep(const SharedRecord& record);
+    /// The merged answers of the relays that answered in time; unavailable if none did.
+    [[nodiscard]] Task<Result<std::vector<SharedRecord>>> query(std::vector<codec::Filter> filters, std::size_t limit);
+    /// Subscribes at every relay; the same record may come from several of them.
+    [[nodiscard]] std::unique_ptr<ports::Subscription> subscribe(std::vector<codec::Filter> filters,
+                                                                 RelayClient::Callback callback);
+    [[nodiscard]] std::vector<ports::RelayStatus> status() const;
+
+private:
+    [[nodiscard]] std::vector<RelayClient*> chosen(Absent absent);
+    [[nodiscard]] Task<> send_kept(RelayClient* client);
+
+    asio::any_io_executor executor_;
+    const Clock& clock_;
+    const Settings settings_;
+    std::vector<std::unique_ptr<RelayClient>> clients_;
+    std::map<RecordAddress, SharedRecord> kept_;
+    TaskGroup tasks_;  ///< last member: its tasks use the clients
+};
+
+}  // namespace myst::db

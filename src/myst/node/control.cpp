@@ -1,0 +1,17 @@
+#include "myst/node/control.hpp"
+
+namespace myst::node {
+
+std::string_view to_string(ConnectionState state) {
+    switch (state) {
+        case ConnectionState::disconnected: return "disconnected";
+        case ConnectionState::connecting: return "connecting";
+        case ConnectionState::connected: return "connected";
+        case ConnectionState::reconnecting: return "reconnecting";
+        case ConnectionState::disconnecting: return "disconnecting";
+        case ConnectionState::blocked: return "blocked";
+    }
+    return "disconnected";
+}
+
+}  // namespace myst::node

@@ -1,0 +1,75 @@
+#include "myst/node/node.hpp"
+
+#include "myst/base/log.hpp"
+
+namespace myst::node {
+
+Node::Node(Context context, NodeSettings settings)
+    : context_(std::move(context)),
+      settings_(std::move(settings)),
+      wallet_(context_),
+      consumer_(context_, settings_.consumer),
+      provider_(context_, wallet_, settings_.provider) {}
+
+Task<Result<NodeStatus>> Node::status() {
+    NodeStatus status;
+    status.version = settings_.version;
+    status.node_key = context_.keys.node().node_key();
+    status.roles = settings_.roles;
+    status.chain = context_.chain.identity();
+    auto head = co_await context_.chain.head();
+    if (head) {
+        status.head = *head;
+    } else {
+        status.chain_error = head.error().describe();
+    }
+    if (context_.chain_status) status.chain_status = context_.chain_status();
+    status.relays = context_.records.relays();
+    status.connection = consumer_.status();
+    auto provider = co_await provider_.status();
+    if (provider) status.provider = std::move(*provider);
+    co_return status;
+}
+
+Task<Result<WalletInfo>> Node::wallet_info() {
+    co_return wallet_.info();
+}
+
+Task<Result<WithdrawResult>> Node::wallet_withdraw(std::optional<Amount> amount) {
+    return wallet_.withdraw(amount);
+}
+
+Task<Result<std::vector<Proposal>>> Node::proposals(ProposalFilter filter) {
+    return consumer_.proposals(std::move(filter));
+}
+
+Task<Result<>> Node::connect(ProposalFilter filter) {
+    if (!settings_.may_consume) {
+        co_return fail(ErrorCode::failed_precondition, "the consumer role is off",
+                       "set consumer.enabled = true in the configuration");
+    }
+    co_return consumer_.connect(std::move(filter));
+}
+
+Task<Result<ProviderStatus>> Node::provider_start() {
+    if (!settings_.may_provide) {
+        co_return fail(ErrorCode::failed_precondition, "the provider role is off",
+                       "set provider.enabled = true in the configuration");
+    }
+    co_return co_await provider_.start();
+}
+
+void Node::start() {
+    if (auto resumed = wallet_.resume(); !resumed) log::error("{}", resumed.error().describe());
+    provider_.watch_vouchers();
+}
+
+Task<> Node::shut_down() {
+    auto disconnected = co_await consumer_.disconnect();
+    if (!disconnected) log::error("{}", disconnected.error().describe());
+    auto stopped = co_await provider_.stop();
+    if (!stopped) log::error("{}", stopped.error().describe());
+    co_await provider_.shut_down();
+}
+
+}  // namespace myst::node

@@ -1,0 +1,25 @@
+// Proposals as records of the database (docs/records.md, kind 30510).
+#pragma once
+
+#include "myst/codec/event.hpp"
+#include "myst/codec/filter.hpp"
+#include "myst/node/control.hpp"
+
+namespace myst::node {
+
+inline constexpr std::uint32_t kProposalKind = 30510;
+
+/// The signed record of an offer. `proposal.provider` is ignored: the key signs.
+[[nodiscard]] codec::Event make_proposal(const Proposal& proposal, const ports::ChainIdentity& chain,
+                                         const crypto::PrivateKey& node_key, Rng& rng);
+/// Reads an offer out of a record whose signature was verified. invalid_data if anything is missing, out of range,
+/// or made for another chain or contract.
+[[nodiscard]] Result<Proposal> read_proposal(const codec::Event& event, const ports::ChainIdentity& chain);
+/// What to ask relays for; prices are compared by `matches` afterwards.
+[[nodiscard]] codec::Filter to_query(const ProposalFilter& filter);
+[[nodiscard]] bool matches(const Proposal& proposal, const ProposalFilter& filter);
+/// Cheapest first by the price of 1 GiB within 1 hour; then by data, by time and by key, so that the order is the same
+/// everywhere.
+void sort_by_price(std::vector<Proposal>& proposals);
+
+}  // namespace myst::node

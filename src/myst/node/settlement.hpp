@@ -1,0 +1,42 @@
+// Bringing held vouchers on chain.
+#pragma once
+
+#include "myst/node/context.hpp"
+#include "myst/node/wallet.hpp"
+
+namespace myst::node {
+
+/// A voucher that is worth more than what the chain has paid out on its lane.
+struct UnsettledVoucher {
+    ports::HeldVoucher held;
+    ports::LaneState lane;
+    ports::AccountState account;  ///< the payer's
+
+    /// What settling it now would bring: no more than what the lane reserves and what the payer's deposit still has.
+    [[nodiscard]] Amount gain() const;
+    /// What of the total nothing on chain is reserved for.
+    [[nodiscard]] Amount on_signature() const { return held.total().minus_saturating(lane.cap); }
+    /// When the payer can take out what it pays with: the lane's reservation, or deposit; none if it has announced
+    /// neither.
+    [[nodiscard]] std::optional<UnixTime> deadline() const;
+};
+
+/// Whether the payer has announced that it takes back what the lane reserves, or deposit.
+[[nodiscard]] inline bool is_leaving(const ports::LaneState& lane, const ports::AccountState& account) {
+    return lane.release_at != UnixTime{} || !account.exiting.is_zero();
+}
+
+/// When the oldest session began in which `amount` was paid, the newest payments of `signer` first. `sessions` are
+/// newest first; the oldest of them if they do not reach so far.
+[[nodiscard]] UnixTime unsettled_since(const std::vector<ports::SessionRecord>& sessions, const Address& signer,
+                                       const Address& payee, Amount amount);
+
+/// Every voucher for `payee` that still brings money. Vouchers of ended epochs, and those whose payer has nothing left,
+/// are worth nothing and left out.
+[[nodiscard]] Task<Result<std::vector<UnsettledVoucher>>> unsettled_vouchers(Context& context, Address payee);
+
+/// Settles them, in batches. Harmless when repeated: the contract pays the difference only.
+[[nodiscard]] Task<Result<SettleResult>> settle_vouchers(Context& context, Wallet& wallet, Address payee,
+                                                         std::vector<UnsettledVoucher> vouchers);
+
+}  // namespace myst::node

@@ -1,0 +1,53 @@
+// What the node needs from the Mysterium database: publish signed records, query, follow. The full node answers
+// from its own store and replicates; the light client asks remote relays. Callers cannot tell the difference.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "myst/codec/event.hpp"
+#include "myst/codec/filter.hpp"
+#include "myst/runtime/task.hpp"
+
+namespace myst::ports {
+
+/// Keeps a subscription alive; destroying it ends the subscription. Control thread.
+class Subscription {
+public:
+    virtual ~Subscription() = default;
+};
+
+struct RelayStatus {
+    std::string url;
+    bool connected = false;
+    std::string last_error;  ///< empty if none
+};
+
+/// Who took a published record.
+struct PublishReport {
+    std::vector<std::string> accepted;                          ///< relay URLs, "local" for the own store
+    std::vector<std::pair<std::string, std::string>> rejected;  ///< relay URL and its reason
+};
+
+/// Control thread. Every event handed out has a verified id and signature.
+class RecordNetwork {
+public:
+    using Callback = std::function<void(const codec::Event&)>;
+    virtual ~RecordNetwork() = default;
+
+    /// Hands a signed record to the own store and the connected relays. Fails (unavailable) if nobody took it.
+    [[nodiscard]] virtual Task<Result<PublishReport>> publish(codec::Event event) = 0;
+    /// Stored records that match any filter, newest first, each id once; at most `limit`.
+    [[nodiscard]] virtual Task<Result<std::vector<codec::Event>>> query(std::vector<codec::Filter> filters,
+                                                                        std::size_t limit) = 0;
+    /// Calls back for stored and then for new records that match, each id once, until the handle is destroyed.
+    /// Survives reconnects. The callback must not block.
+    [[nodiscard]] virtual std::unique_ptr<Subscription> subscribe(std::vector<codec::Filter> filters,
+                                                                  Callback callback) = 0;
+    /// The relays this node talks to.
+    [[nodiscard]] virtual std::vector<RelayStatus> relays() const = 0;
+};
+
+}  // namespace myst::ports

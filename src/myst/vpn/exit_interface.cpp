@@ -1,0 +1,169 @@
+#include "myst/vpn/exit_interface.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <map>
+
+#include "myst/vpn/claim.hpp"
+#include "myst/vpn/exit_rules.hpp"
+#include "myst/vpn/exit_socket.hpp"
+
+namespace myst::vpn {
+namespace {
+
+constexpr const char* kDevicePrefix = "mystw";
+constexpr const char* kLinkPrefix = "mystx";
+constexpr int kSettleRounds = 4;
+constexpr std::uint64_t kMaxQuota = std::numeric_limits<std::int64_t>::max();
+
+TunnelRecord numbered(TunnelRecord record, int number) {
+    const auto text = std::to_string(number);
+    record.device = kDevicePrefix + text;
+    record.claim = kLinkPrefix + text;
+    record.tables = {"myst_nat" + text};
+    return record;
+}
+
+/// Takes a name by creating the link pair; already_exists if somebody was faster.
+Result<> create_links(sys::Netlink& links, const TunnelRecord& record, const sys::NetworkNamespace& inside,
+                      std::uint16_t mtu) {
+    auto created = links.create_veth(record.claim, record.claim + "i", inside.fd(), mtu);
+    if (!created) return created;
+    auto labelled = label_link(links, record.claim, record.owner);
+    if (!labelled) std::ignore = links.delete_link(record.claim);
+    return labelled;
+}
+
+Result<> delete_link_here(const std::string& name) {
+    auto links = sys::Netlink::open();
+    if (!links) return forward_error(links);
+    return links->delete_link(name);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ExitInterface>> ExitInterface::open(const DriverSettings& settings, const CheckedExit& exit,
+                                                           const Secret<32>& private_key) {
+    const TunnelRecords records(settings.state_directory);
+    if (auto prepared = records.prepare(); !prepared) return forward_error(prepared);
+    auto links = sys::Netlink::open();
+    if (!links) return forward_error(links);
+    auto blank = begin_record();
+    if (!blank) return forward_error(blank);
+    auto inside = sys::NetworkNamespace::create();
+    if (!inside) return forward_error(inside);
+    for (int first = 0;;) {
+        auto number = free_number(*links, first, {kDevicePrefix, kLinkPrefix});
+        if (!number) return forward_error(number);
+        first = *number + 1;
+        auto record = numbered(*blank, *number);
+        if (auto saved = records.save(record); !saved) return forward_error(saved);
+        if (auto created = create_links(*links, record, *inside, exit.mtu); !created) {
+            std::ignore = records.remove(record);
+            if (created.error().code != ErrorCode::already_exists) return forward_error(created);
+            continue;
+        }
+        auto device = create_wireguard(record.device, settings.programs);
+        if (!device) {
+            std::ignore = records.undo(record);
+            if (device.error().code != ErrorCode::already_exists) return forward_error(device);
+            continue;
+        }
+        std::unique_ptr<ExitInterface> interface(new ExitInterface(settings, exit, std::move(record), *inside));
+        interface->number_ = *number;
+        interface->device_ = std::move(*device);
+        if (auto done = interface->set_up(private_key); !done) {
+            std::ignore = interface->close();
+            return forward_error(done, "open the exit");
+        }
+        return interface;
+    }
+}
+
+ExitInterface::~ExitInterface() {
+    std::ignore = close();
+}
+
+Result<int> ExitInterface::listen_inside(std::uint16_t port) const {
+    if (closed_) return fail(ErrorCode::failed_precondition, "the exit is closed");
+    const auto address = exit_.server_address;
+    return inside_.run([address, port] { return listen_tcp(address, port); });
+}
+
+Result<> ExitInterface::add_peer(const SessionId& id, const TunnelKey& key, Ipv4 address) {
+    const std::lock_guard lock(mutex_);
+    // While nobody sends under this address; remove_peer has done it already, unless it failed or the exit is a new
+    // one.
+    if (auto forgotten = forget_flows(address); !forgotten) return forgotten;
+    if (auto added = tables_->apply(add_peer_rules(id, address)); !added) return added;
+    auto known = device_->set_peer({.key = key,
+                                    .endpoint = std::nullopt,
+                                    .allowed_networks = {address.to_string() + "/32"},
+                                    .keepalive = seconds(0)});
+    if (!known) std::ignore = tables_->apply(remove_peer_rules(id, address));
+    return known;
+}
+
+Result<> ExitInterface::forget_flows(Ipv4 client) {
+    for (auto& table : flows_) {
+        if (auto done = table.forget(client.to_string()); !done) return done;
+    }
+    return {};
+}
+
+Result<> ExitInterface::remove_peer(const SessionId& id, const TunnelKey& key, Ipv4 address) {
+    const std::lock_guard lock(mutex_);
+    auto forgotten = device_->remove_peer(key);
+    auto removed = tables_->apply(remove_peer_rules(id, address));
+    if (removed) removed = forget_flows(address);
+    return forgotten ? removed : forgotten;
+}
+
+Result<> ExitInterface::set_allowance(const SessionId& id, std::uint64_t bytes) {
+    if (closed_) return fail(ErrorCode::failed_precondition, "the exit is closed");
+    // The kernel's quota counts every packet it is asked about, also those it then refuses. So its limit is the
+    // allowance plus what was refused so far: a packet passes while accepted + refused <= bytes + refused_when_read.
+    // Refused bytes only grow, so a stale reading can make the gate too narrow, never too wide; what was refused
+    // between reading and setting is made good in the next round.
+    auto refused = objects_->counter(dropped_counter(id));
+    if (!refused) return forward_error(refused);
+    for (int round = 0; round < kSettleRounds; ++round) {
+        const auto room = kMaxQuota - std::min(*refused, kMaxQuota);
+        auto set = objects_->set_quota(quota_name(id), std::min(bytes, room) + *refused);
+        if (!set) return set;
+        auto now = objects_->counter(dropped_counter(id));
+        if (!now) return forward_error(now);
+        if (*now == *refused) break;
+        refused = now;
+    }
+    return {};
+}
+
+Result<std::vector<std::pair<SessionId, ports::TrafficCounters>>> ExitInterface::counters() {
+    if (closed_) return fail(ErrorCode::failed_precondition, "the exit is closed");
+    auto all = objects_->counters();
+    if (!all) return forward_error(all);
+    std::map<SessionId, ports::TrafficCounters> by_peer;
+    for (const auto& [name, bytes] : *all) {
+        const auto parsed = parse_counter_name(name);
+        if (!parsed) continue;
+        if (parsed->kind == 'u') by_peer[parsed->id].up = bytes;
+        if (parsed->kind == 'd') by_peer[parsed->id].down = bytes;
+    }
+    return std::vector<std::pair<SessionId, ports::TrafficCounters>>(by_peer.begin(), by_peer.end());
+}
+
+Result<> ExitInterface::close() {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(closed_, true)) return {};
+    // Sockets that callers still hold may keep the namespace, but not the tunnel in it.
+    std::ignore = inside_.run([this] { return delete_link_here(record_.device); });
+    if (device_) device_->stop();
+    auto undone = records_.undo(record_);
+    objects_.reset();
+    flows_.clear();
+    tables_.reset();
+    return undone;
+}
+
+}  // namespace myst::vpn

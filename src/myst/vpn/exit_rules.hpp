@@ -1,0 +1,57 @@
+// The packet filter of a provider's exit, as nft text. Pure: what comes in has been validated.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "myst/base/bytes.hpp"
+#include "myst/vpn/ip_address.hpp"
+
+namespace myst::vpn {
+
+/// The table inside the exit namespace.
+inline constexpr const char* kExitTable = "myst_exit";
+
+struct ExitRules {
+    std::string tunnel_link;  ///< WireGuard interface
+    std::string outer_link;   ///< towards the host
+    Ipv4 server_address;
+    std::vector<Ipv4Network> denied;   ///< besides the special ranges of base/ip_ranges.hpp
+    std::vector<Ipv4Network> allowed;  ///< exceptions to denied and special ranges
+    std::vector<Ipv4> own_addresses;   ///< the host's; no exception reaches them
+};
+
+/// Filter chains, empty peer maps. IPv6 is dropped as a whole.
+[[nodiscard]] std::string exit_table(const ExitRules& rules);
+/// One transaction: a peer with zeroed counters and a closed gate.
+[[nodiscard]] std::string add_peer_rules(const SessionId& id, Ipv4 address);
+[[nodiscard]] std::string remove_peer_rules(const SessionId& id, Ipv4 address);
+
+/// Names of a peer's objects in the exit table.
+[[nodiscard]] std::string up_counter(const SessionId& id);
+[[nodiscard]] std::string down_counter(const SessionId& id);
+[[nodiscard]] std::string dropped_counter(const SessionId& id);
+[[nodiscard]] std::string quota_name(const SessionId& id);
+
+/// Which peer and direction a counter belongs to.
+struct CounterName {
+    SessionId id;
+    char kind = 0;  ///< 'u' up, 'd' down, 'x' dropped at the gate
+};
+[[nodiscard]] std::optional<CounterName> parse_counter_name(const std::string& name);
+
+/// The table in the host's namespace: address translation, and a wall around the host itself.
+struct NatRules {
+    std::string table;
+    std::string inner_link;  ///< interface towards the exit namespace
+    Ipv4Network pool;
+    std::string uplink{};             ///< empty: wherever the routing table says
+    std::uint16_t listen_port = 0;    ///< WireGuard's; never used as a translated source port
+    std::uint32_t mark = 0;           ///< put on forwarded packets: they bypass a VPN connection of the host itself
+    bool forwarding_was_off = false;  ///< then nothing but the exit's traffic is forwarded
+};
+[[nodiscard]] std::string nat_table(const NatRules& rules);
+
+}  // namespace myst::vpn

@@ -1,0 +1,81 @@
+// One WireGuard interface, whoever implements it: the kernel, or the program wireguard-go.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "myst/base/bytes.hpp"
+#include "myst/base/clock.hpp"
+#include "myst/base/secret.hpp"
+#include "myst/sys/netns.hpp"
+
+namespace myst::vpn {
+
+/// What to change of the interface itself.
+struct DeviceSettings {
+    const Secret<32>* private_key = nullptr;   ///< none: keep
+    std::optional<std::uint16_t> listen_port;  ///< none: keep; at first any free port
+    std::optional<std::uint32_t> mark;         ///< firewall mark of the UDP packets; none: keep
+};
+
+/// Where a peer's UDP packets go.
+struct Endpoint {
+    std::string host;  ///< IP literal
+    std::uint16_t port = 0;
+};
+
+struct PeerSettings {
+    TunnelKey key;
+    std::optional<Endpoint> endpoint;           ///< none: wait for the peer to speak first
+    std::vector<std::string> allowed_networks;  ///< replaces the earlier ones; sources accepted and destinations sent
+    seconds keepalive{0};                       ///< zero: none
+};
+
+struct PeerStatus {
+    TunnelKey key;
+    std::optional<UnixTime> last_handshake;
+};
+
+struct DeviceStatus {
+    std::uint16_t listen_port = 0;  ///< 0 until the interface has come up
+    std::vector<PeerStatus> peers;
+};
+
+/// Calls block for about a millisecond; any thread, several at a time.
+class WireguardDevice {
+public:
+    virtual ~WireguardDevice() = default;
+    [[nodiscard]] virtual const std::string& name() const = 0;
+    /// A busy listen port is already_exists.
+    [[nodiscard]] virtual Result<> configure(const DeviceSettings& settings) = 0;
+    /// Adds or changes a peer.
+    [[nodiscard]] virtual Result<> set_peer(const PeerSettings& peer) = 0;
+    /// An unknown peer is no error.
+    [[nodiscard]] virtual Result<> remove_peer(const TunnelKey& key) = 0;
+    [[nodiscard]] virtual Result<DeviceStatus> status() = 0;
+    /// Whether the interface's own byte statistics count exactly the inner IP packets. The kernel's implementation
+    /// counts its own headers and keepalives, too.
+    [[nodiscard]] virtual bool counts_inner_bytes() const = 0;
+    /// To be called after the interface was moved to another namespace; requests then go there.
+    [[nodiscard]] virtual Result<> follow(const sys::NetworkNamespace& network) = 0;
+    /// Ends the helper program, if there is one; deleting the interface is left to the caller.
+    virtual void stop() = 0;
+};
+
+/// Paths of programs that speak WireGuard's userspace protocol, in order of preference.
+[[nodiscard]] const std::vector<std::string>& default_wireguard_programs();
+
+/// Whether a device can be made here; the error says what is missing.
+[[nodiscard]] Result<> check_wireguard_backend(const std::vector<std::string>& programs);
+
+/// Creates an interface in the calling thread's namespace: by the kernel where it can, else by the first program that
+/// exists, which then lives as long as the calling thread. already_exists if the name is in use, here or (for the
+/// program's control socket) anywhere on the machine. Its UDP socket stays in this namespace wherever the interface is
+/// moved.
+[[nodiscard]] Result<std::unique_ptr<WireguardDevice>> create_wireguard(const std::string& name,
+                                                                        const std::vector<std::string>& programs);
+
+}  // namespace myst::vpn
