@@ -7,7 +7,7 @@ set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 # Sanitizer builds are about finding faults soon: -O0 compiles in two thirds of the time, and line numbers suffice.
 set(debug_optimisation -Og)
 if(MYST_SANITIZER)
-  set(debug_optimisation -O0 -g1)
+  set(debug_optimisation -O0 -gline-tables-only)
 endif()
 
 add_library(myst_options INTERFACE)
@@ -16,12 +16,12 @@ target_include_directories(myst_options INTERFACE "${PROJECT_SOURCE_DIR}/src")
 target_compile_options(myst_options INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Werror
   -fstack-protector-strong -fstack-clash-protection -fcf-protection
-  -Winvalid-pch -fpch-preprocess
+  -Winvalid-pch $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>
   "$<$<CONFIG:Debug>:${debug_optimisation}>")
 # GCC 12 reports false positives of these inside coroutine frames and std::string at -O2.
 target_compile_options(myst_options INTERFACE
-  -Wno-maybe-uninitialized -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread
-  "$<$<CONFIG:Release>:-Wno-array-bounds;-Wno-mismatched-new-delete>")
+  "$<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized;-Wno-restrict;-Wno-stringop-overflow;-Wno-stringop-overread>"
+  "$<$<AND:$<CXX_COMPILER_ID:GNU>,$<CONFIG:Release>>:-Wno-array-bounds;-Wno-mismatched-new-delete>")
 target_compile_definitions(myst_options INTERFACE
   BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_COROUTINE
   $<$<CONFIG:Release>:_FORTIFY_SOURCE=3>
@@ -34,9 +34,6 @@ set(CMAKE_PCH_WARN_INVALID ON)
 if(MYST_SANITIZER)
   target_compile_options(myst_options INTERFACE
     -fsanitize=${MYST_SANITIZER} -fno-omit-frame-pointer -fno-sanitize-recover=all)
-  # These checks double the time to compile Asio's templates. The address sanitizer sees null pointers; misaligned
-  # access, wrong dynamic types and pointer overflow stay unchecked (docs/known-issues.md).
-  target_compile_options(myst_options INTERFACE -fno-sanitize=null,alignment,vptr,object-size,pointer-overflow)
   target_link_options(myst_options INTERFACE -fsanitize=${MYST_SANITIZER})
 endif()
 if(MYST_SANITIZER MATCHES thread)

@@ -27,18 +27,18 @@ ROOT = Path(__file__).resolve().parent.parent
 DATABASE = ROOT / "build/asan/compile_commands.json"
 OWN_DATABASE = ROOT / "build/clang-tidy"
 TIDY = "clang-tidy-16"
-# What clang does not understand or must not see: GCC's precompiled headers, GCC's options, the sanitizers.
-DROPPED = re.compile(r"-Winvalid-pch|-fpch-preprocess|-fsanitize=.*|-fno-sanitize.*|-fno-omit-frame-pointer|-Werror"
-                     r"|-fstack-clash-protection|-Wno-maybe-uninitialized|-Wno-restrict|-M[DT]?|.*/cmake_pch\.hxx")
+# What a look at the source needs not: warnings of the build, sanitizers, lists of dependencies. The precompiled headers
+# go, too: clang-tidy would look at all that is in them, for every file anew.
+DROPPED = re.compile(r"-Winvalid-pch|-fsanitize=.*|-fno-sanitize.*|-fno-omit-frame-pointer|-Werror|-M[DT]?")
 
 
-def clang_arguments(command: str) -> list[str]:
-    """A compile command of GCC as clang reads it; `-include` and the like go with their values."""
+def tidy_arguments(command: str) -> list[str]:
+    """A compile command of the build without what is DROPPED; words that have a value go with it."""
     words = shlex.split(command)
-    kept = ["clang++"]
-    i = next(n for n, word in enumerate(words) if re.search(r"(^|/)(c\+\+|g\+\+)[^/]*$", word)) + 1
+    kept = []
+    i = next(n for n, word in enumerate(words) if word.rpartition("/")[2].startswith("clang++"))
     while i < len(words):
-        if words[i] in ("-MF", "-MT", "-MQ") or (words[i] == "-include" and DROPPED.fullmatch(words[i + 1])):
+        if words[i] in ("-MF", "-MT", "-MQ", "-Xclang"):
             i += 2
             continue
         if not DROPPED.fullmatch(words[i]):
@@ -48,7 +48,7 @@ def clang_arguments(command: str) -> list[str]:
 
 
 def write_database() -> list[Path]:
-    """Writes clang's compile database; returns the project's source files in it."""
+    """Writes clang-tidy's compile database; returns the project's source files in it."""
     files = []
     entries = []
     for entry in json.loads(DATABASE.read_text()):
@@ -56,7 +56,7 @@ def write_database() -> list[Path]:
         if path.is_relative_to(ROOT) and not path.is_relative_to(ROOT / "build") and path not in files:
             files.append(path)
             entries.append({"directory": entry["directory"], "file": entry["file"],
-                            "arguments": clang_arguments(entry["command"])})
+                            "arguments": tidy_arguments(entry["command"])})
     OWN_DATABASE.mkdir(parents=True, exist_ok=True)
     (OWN_DATABASE / "compile_commands.json").write_text(json.dumps(entries, indent=1))
     return files

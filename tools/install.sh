@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 packages=(
   # tools
   make cmake ninja-build g++ ccache pkg-config curl ca-certificates python3 procps util-linux
-  clang-format clang-tidy-16
+  clang-format clang-tidy-16 clang-16 lld-16 libclang-rt-16-dev
   # libraries
   libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev libssl-dev libsecp256k1-dev libbotan-2-dev
   libsqlite3-dev libfmt-dev libspdlog-dev libcli11-dev libtomlplusplus-dev libexpected-dev

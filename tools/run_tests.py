@@ -114,7 +114,7 @@ def lint() -> Outcome:
 def tidy(all_files: bool) -> Outcome:
     """clang-tidy; needs a configured build folder."""
     outcome = Outcome()
-    arguments = ["--all"] if all_files else ["--changed", "--seconds", "240"]
+    arguments = ["--all"] if all_files else ["--changed", "--seconds", "90"]
     run = run_command.run_command([str(ROOT / "tools/clang_tidy.py"), *arguments], LOGS / "lint/clang-tidy.log",
                                   timeout=BUILD_TIMEOUT, cwd=ROOT)
     outcome.add(test_outcome.single("clang-tidy", run, skip_status=77))
@@ -177,7 +177,7 @@ def run_test(preset: str, test: ctest_file.Test) -> Outcome:
 
 
 def fixed_addresses(preset: str) -> list[str]:
-    """The sanitizers of GCC 12 cannot place their shadow memory under newer kernels' wide address randomisation."""
+    """The sanitizers cannot place their shadow memory under newer kernels' wide address randomisation."""
     without = ["setarch", "-R"]
     if preset == "release" or subprocess.run([*without, "true"], capture_output=True, check=False).returncode != 0:
         return []

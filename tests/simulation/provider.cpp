@@ -13,7 +13,6 @@ constexpr milliseconds kSaveInterval{2'000};
 constexpr milliseconds kLookInterval{20'000};  // at everything that is held
 constexpr std::size_t kConfirmations = 5;      // more than any reorganisation takes away
 constexpr std::uint64_t kPacketSlack = 64 << 10;
-constexpr std::uint64_t kLeastTolerance = 256 << 10;
 
 }  // namespace
 
@@ -190,7 +189,8 @@ void Provider::audit_traffic() {
                            "a session carries more than was paid for it and the credit");
     if (restored_) return;  // who restores an old copy may have to believe old vouchers twice
     // A crash forgets what was metered since the last write: what was paid ahead for it, and the credit.
-    const auto step = pay::cost_of(tariff, world_.plan.chunk_bytes + kLeastTolerance, pay::PayerTerms{}.time_slice);
+    const auto step =
+        pay::cost_of(tariff, world_.plan.chunk_bytes + pay::kMeterTolerance, pay::PayerTerms{}.time_slice);
     const auto forgotten = Amount::from_wide(credit.plus_saturating(step).units() * forgot_).value_or(Amount::max());
     const auto paid_for = world_.auditor.signed_in_all().plus_saturating(credit).plus_saturating(forgotten);
     world_.auditor.require(taken_before_.plus_saturating(session.taken) <= paid_for.plus_saturating(slack),

@@ -8,7 +8,7 @@ from demo.daemons import CHUNK
 
 GIB = 1 << 30
 OVERRUN_LIMIT = 64 << 10
-_TOLERANCE_BYTES = 256 << 10
+_TOLERANCE_BYTES = 1 << 20
 
 
 @dataclass

@@ -19,7 +19,7 @@ def disconnect(stage):
     figures.billed_provider = sum(session["traffic"]["up"] + session["traffic"]["down"] for session in ended)
     stage.check("meters_agree", checks.meters_agree(figures.billed_consumer, figures.billed_provider),
                 f"client {figures.billed_consumer}, provider {figures.billed_provider}, tolerance "
-                f"{checks.tolerance(figures.billed_consumer, figures.billed_provider)} (256 KiB or 2 %)")
+                f"{checks.tolerance(figures.billed_consumer, figures.billed_provider)} (1 MiB or 2 %)")
     stage.check("billed_covers_files", figures.billed_consumer >= figures.bytes_down,
                 f"{figures.bytes_down} bytes of files arrived")
     for role, earlier in (("client", "client"), ("provider", "provider selling")):

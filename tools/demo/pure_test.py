@@ -45,8 +45,8 @@ class CheckList(unittest.TestCase):
 
 class Arithmetic(unittest.TestCase):
     def test_tolerance(self):
-        self.assertTrue(checks.meters_agree(1 << 20, (1 << 20) + (256 << 10)))
-        self.assertFalse(checks.meters_agree(1 << 20, (1 << 20) + (256 << 10) + 1))
+        self.assertTrue(checks.meters_agree(1 << 20, (1 << 20) + (1 << 20)))
+        self.assertFalse(checks.meters_agree(1 << 20, (1 << 20) + (1 << 20) + 1))
         self.assertTrue(checks.meters_agree(980_000_000, 1_000_000_000))
         self.assertFalse(checks.meters_agree(979_999_999, 1_000_000_000))
 

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "myst/base/busy.hpp"
 #include "myst/base/check.hpp"
 #include "myst/base/log.hpp"
 #include "myst/chain/eth_json.hpp"

@@ -12,7 +12,7 @@ namespace myst::node {
 struct ConsumerSettings {
     pay::ChunkBounds chunk;
     pay::TickUse ticks{};
-    std::uint64_t tolerance_bytes = 256 << 10;
+    std::uint64_t tolerance_bytes = pay::kMeterTolerance;
     std::uint64_t tolerance_percent = 2;
     std::optional<Amount> max_per_gib;          ///< holds whatever a request to connect asks for
     std::optional<Amount> max_per_hour;         ///< likewise

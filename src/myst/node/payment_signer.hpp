@@ -31,8 +31,7 @@ struct PaymentRoute {
 /// be settled, so that the newest one on disk tells what all of them let a payee reserve. Control thread.
 class PaymentSigner {
 public:
-    PaymentSigner(PaymentRoute route, const Clock& clock, Rng& rng)
-        : route_(std::move(route)), clock_(clock), rng_(rng) {}
+    PaymentSigner(PaymentRoute route, const Clock& clock, Rng& rng) : route_(route), clock_(clock), rng_(rng) {}
 
     /// Brings the lane to `total` with a plain voucher that lets the payee reserve up to `cap`, or what an earlier one
     /// let it.

@@ -74,7 +74,7 @@ protected:
 
 TEST_F(SettlementTest, ABatchHasFiftyVouchersAndItsFeeIsTakenOnce) {
     std::vector<codec::SignedVoucher> vouchers;
-    for (std::uint8_t i = 1; i <= 120; ++i) vouchers.push_back(hold(payer(i), 10, 100));
+    for (std::uint8_t i = 1; i <= 120; ++i) vouchers.push_back(hold(payer(static_cast<std::uint8_t>(i)), 10, 100));
     std::uint8_t next = 1;
     world_.on_mined = [&](const ports::TxIntent&) {
         for (int i = 0; i < 50 && next <= 120; ++i, ++next) lane(payer(next)).paid = Amount(10);
@@ -122,7 +122,7 @@ TEST_F(SettlementTest, TicksThatTheirPayerNeverConvertedAreSettledInACallOfTheir
 }
 
 TEST_F(SettlementTest, ABatchThatFailsDoesNotKeepTheNextFromGoingOut) {
-    for (std::uint32_t i = 1; i <= pay::kSettlementBatch + 1; ++i) hold(payer(i), 10, 100);
+    for (std::uint32_t i = 1; i <= pay::kSettlementBatch + 1; ++i) hold(payer(static_cast<std::uint8_t>(i)), 10, 100);
     world_.refuse = [refused = false](const ports::TxIntent&) mutable -> std::optional<Error> {
         if (std::exchange(refused, true)) return std::nullopt;
         return Error{ErrorCode::unavailable, "the endpoint is away"};

@@ -34,8 +34,8 @@ struct ChunkTerms {
     ChunkBounds bounds;
     TickUse tick_use{};
     PaymentCost voucher;
-    std::uint64_t tolerance_bytes = 256 << 10;  ///< may be paid besides a chunk
-    milliseconds time_slice{10'000};            ///< is paid besides a chunk
+    std::uint64_t tolerance_bytes = kMeterTolerance;  ///< may be paid besides a chunk
+    milliseconds time_slice{10'000};                  ///< is paid besides a chunk
 };
 
 struct ChunkChoice {

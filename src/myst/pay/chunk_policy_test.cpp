@@ -56,11 +56,11 @@ TEST(Chunk, TheWorkedTable) {
     EXPECT_EQ(chosen(1000), (ChunkChoice{16 * kMiB, false}));
     auto dear = terms();
     dear.tariff.per_gib = Amount(kToken);
-    EXPECT_EQ(chosen(100, dear), (ChunkChoice{2'422'210, false})) << "a quarter of R, less the tolerance";
+    EXPECT_EQ(chosen(100, dear), (ChunkChoice{1'635'778, false})) << "a quarter of R, less the tolerance";
     auto weak = dear;
     weak.voucher.processor = std::chrono::milliseconds(5);
     EXPECT_EQ(chosen(10, weak), (ChunkChoice{1'250'000, false}));
-    EXPECT_EQ(chosen(100, weak), (ChunkChoice{2'422'210, true})) << "vouchers would want 6 MB";
+    EXPECT_EQ(chosen(100, weak), (ChunkChoice{1'635'778, true})) << "vouchers would want 6 MB";
     auto fixed = terms();
     fixed.bounds = {kLeastChunk, kLeastChunk};
     EXPECT_EQ(chosen(10, fixed), (ChunkChoice{kLeastChunk, false}));

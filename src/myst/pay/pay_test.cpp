@@ -101,8 +101,8 @@ TEST(Payer, LeavesWhenTheProviderInflatesItsMeter) {
     const auto session = payer();
     EXPECT_TRUE(session.check_meter(100 * kMiB, 102 * kMiB));
     EXPECT_FALSE(session.check_meter(100 * kMiB, 103 * kMiB));
-    EXPECT_TRUE(session.check_meter(0, 256 << 10));
-    EXPECT_FALSE(session.check_meter(0, (256 << 10) + 1));
+    EXPECT_TRUE(session.check_meter(0, kMeterTolerance));
+    EXPECT_FALSE(session.check_meter(0, kMeterTolerance + 1));
     EXPECT_TRUE(session.check_meter(100 * kMiB, 0));
 }
 

@@ -12,12 +12,12 @@ namespace myst::pay {
 
 struct PayerTerms {
     Tariff tariff;
-    std::uint64_t chunk_bytes = 1 << 20;        ///< paid ahead at most; 64 KiB … 16 MiB
-    milliseconds time_slice{10'000};            ///< time paid ahead at most
-    std::uint64_t tolerance_bytes = 256 << 10;  ///< by how much the two meters may differ, at least
-    std::uint64_t tolerance_percent = 2;        ///< and in proportion to what was used
-    Amount reserve_ahead{};                     ///< by how much the provider may set aside more than it was paid
-    std::uint64_t in_flight_bytes = 0;          ///< may be metered by the provider and not have arrived yet; not billed
+    std::uint64_t chunk_bytes = 1 << 20;              ///< paid ahead at most; 64 KiB … 16 MiB
+    milliseconds time_slice{10'000};                  ///< time paid ahead at most
+    std::uint64_t tolerance_bytes = kMeterTolerance;  ///< by how much the two meters may differ, at least
+    std::uint64_t tolerance_percent = 2;              ///< and in proportion to what was used
+    Amount reserve_ahead{};                           ///< by how much the provider may set aside more than it was paid
+    std::uint64_t in_flight_bytes = 0;  ///< may be metered by the provider and not have arrived yet; not billed
 };
 
 /// Decides payments of one session. Totals are those of the lane's epoch, they continue from session to session;

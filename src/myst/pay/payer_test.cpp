@@ -52,7 +52,7 @@ TEST(Payer, BillsTheProvidersCountWithinTheToleranceOnly) {
     const PayerSession session(terms, Amount(0), Amount(1'000'000));
     EXPECT_EQ(session.billable(kMiB, 0), kMiB);
     EXPECT_EQ(session.billable(kMiB, kMiB + 1000), kMiB + 1000);
-    EXPECT_EQ(session.billable(kMiB, 4 * kMiB), kMiB + (256 << 10)) << "what is in flight is not billed";
+    EXPECT_EQ(session.billable(kMiB, 4 * kMiB), kMiB + kMeterTolerance) << "what is in flight is not billed";
     EXPECT_EQ(session.billable(100 * kMiB, 104 * kMiB), 100 * kMiB + kMiB * 100 / 100 * 2);
     EXPECT_TRUE(session.check_meter(kMiB, 5 * kMiB)) << "but borne";
 }

@@ -22,6 +22,9 @@ struct Tariff {
 }
 
 inline constexpr std::uint64_t kBytesPerGib = std::uint64_t{1} << 30;
+/// By how many bytes the two meters of a session may differ, at least. A provider meters before its last queue and a
+/// consumer behind it: a flow that starts fast loses there once as much as the queue holds, 500 packets (0.7 MB).
+inline constexpr std::uint64_t kMeterTolerance = std::uint64_t{1} << 20;
 inline constexpr std::uint64_t kUnlimitedBytes = ~std::uint64_t{0};
 
 /// What `bytes` and `connected` cost; each part rounds up, and the sum saturates at the largest amount.
