@@ -71,7 +71,7 @@ RpcReply NodeDouble::answer(const std::string& method, const json::array& params
     }
     if (method == "eth_feeHistory") {
         return json::value{{"baseFeePerGas", {quantity(base_fee), quantity(base_fee)}},
-                           {"reward", json::array{json::array{"0x1"}}}};
+                           {"reward", json::array{json::value(json::array{"0x1"})}}};
     }
     return fault(-32601, "the method does not exist");
 }

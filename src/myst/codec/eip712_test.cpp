@@ -117,7 +117,7 @@ TEST(TypedData, AcceptsBoundaryValues) {
                                                          {"bool", false},
                                                          {"string", ""},
                                                          {"uint8[]", json::array{}},
-                                                         {"uint8[2][]", json::array{json::array{1, 2}}},
+                                                         {"uint8[2][]", json::array{json::value(json::array{1, 2})}},
                                                          {"uint64", ~std::uint64_t{0}}};
     for (const auto& [type, value] : cases) {
         EXPECT_TRUE(hash(single(type, value))) << type << " " << json::serialize(value);

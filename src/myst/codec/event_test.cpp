@@ -166,9 +166,9 @@ TEST(Event, ParseWantsTheRightTypes) {
                                                          {"tags", json::object{}},
                                                          {"tags", json::array{1}},
                                                          {"tags", json::array{"x"}},
-                                                         {"tags", json::array{json::array{}}},
-                                                         {"tags", json::array{json::array{1}}},
-                                                         {"tags", json::array{json::array{"x", nullptr}}}};
+                                                         {"tags", json::array{json::value(json::array{})}},
+                                                         {"tags", json::array{json::value(json::array{1})}},
+                                                         {"tags", json::array{json::value(json::array{"x", nullptr})}}};
     for (const auto& [name, value] : cases) {
         auto changed = sample_json();
         changed[name] = value;

@@ -98,18 +98,18 @@ TEST_F(SessionTest, AProviderThatRaisesItsPriceIsLeft) {
 
 TEST_F(SessionTest, AProviderThatKeepsVanishingIsLeftAtTheRiskLimit) {
     auto settings = consumer_settings().consumer;
-    settings.risk_limit = Amount(350);
+    settings.risk_limit = Amount(425);
     set_up_consumer(settings);
     ASSERT_TRUE(world_.run(connect()));
     ASSERT_TRUE(world_.run(vanish_until_blocked()));
     EXPECT_NE(status().last_error.find("never arrived"), std::string::npos) << status().last_error;
     EXPECT_GT(held(), Amount(200)) << "a few interruptions are borne";
-    EXPECT_LE(held(), Amount(350));
+    EXPECT_LE(held(), Amount(425));
 }
 
 TEST_F(SessionTest, AnOfferAboveTheRiskLimitIsNotPaidAtAll) {
     auto settings = consumer_settings().consumer;
-    settings.risk_limit = Amount(124);  // a chunk costs 100, the tolerance 25
+    settings.risk_limit = Amount(199);  // a chunk costs 100, the tolerance as much
     set_up_consumer(settings);
     ASSERT_TRUE(world_.run(connect()));
     ASSERT_TRUE(world_.run(wait_for(ConnectionState::disconnected)));

@@ -39,7 +39,7 @@ protected:
         std::copy(held.signer.bytes.begin(), held.signer.bytes.begin() + 16, session.id.bytes.begin());
         session.signer = held.signer;
         session.provider = payee_;
-        auto kept = co_await node_->ledger->keep_voucher(std::move(held), std::move(session));
+        auto kept = co_await node_->ledger->keep_voucher(held, std::move(session));
         EXPECT_TRUE(kept);
     }
     Result<SettleResult> settle() {
