@@ -75,7 +75,11 @@ Task<Result<>> limited(Task<Result<>> task, milliseconds limit, const char* what
 
 class Connection {
 public:
-    Connection(tcp::socket socket, const ConnectionContext& context) : socket_(std::move(socket)), context_(context) {}
+    Connection(tcp::socket socket, const ConnectionContext& context)
+        : socket_(std::move(socket)), context_(context), stranger_(context.strangers.add(socket_)) {}
+    ~Connection() { become_known(); }
+    Connection(const Connection&) = delete;
+    Connection& operator=(const Connection&) = delete;
 
     Task<> serve();
 
@@ -90,12 +94,15 @@ private:
     Task<Result<>> write(http::response<http::string_body>& response);
     Task<bool> send(Reply reply);
     Task<Result<>> drain();
+    /// It has shown the token, or is gone.
+    void become_known();
     [[nodiscard]] std::optional<Reply> refuse_framing() const;
     [[nodiscard]] std::optional<Reply> refuse_content(const Route& route) const;
     [[nodiscard]] Reply header_failure() const;
 
     tcp::socket socket_;
     const ConnectionContext& context_;
+    std::optional<Strangers::Place> stranger_;  ///< none once it has shown the token
     boost::beast::flat_buffer buffer_{kBufferBytes};
     std::optional<Parser> parser_;
     error_code read_error_;
@@ -138,6 +145,10 @@ Task<Result<>> Connection::read_header() {
     const bool is_end = ec == http::error::end_of_stream || ec == http::error::partial_message;
     if (is_syntax && !is_end) co_return fail(ErrorCode::invalid_data, ec.message());
     co_return fail(ErrorCode::unavailable, ec.message());
+}
+
+void Connection::become_known() {
+    if (const auto place = std::exchange(stranger_, std::nullopt)) context_.strangers.remove(*place);
 }
 
 Reply Connection::header_failure() const {
@@ -201,6 +212,7 @@ Task<Reply> Connection::answer() {
             if (refused->delay > milliseconds(0)) co_await sleep_for(refused->delay);
             co_return failure(refused->status, refused->error);
         }
+        become_known();
     }
     if (route == nullptr) {
         std::string allowed = allowed_methods(path);
@@ -278,6 +290,14 @@ Task<Result<>> Connection::drain() {
 }
 
 }  // namespace
+
+bool Strangers::turn_out_oldest() {
+    if (sockets_.empty()) return false;
+    error_code ignored;
+    sockets_.front()->shutdown(tcp::socket::shutdown_both, ignored);
+    sockets_.splice(sockets_.end(), sockets_, sockets_.begin());
+    return true;
+}
 
 Task<> serve_connection(tcp::socket socket, const ConnectionContext& context) {
     Connection connection(std::move(socket), context);

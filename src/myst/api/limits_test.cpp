@@ -153,16 +153,35 @@ TEST(Limits, TooManyConnectionsAreTurnedAway) {
     auto settings = unlimited_settings();
     settings.max_connections = 3;
     const RunningServer server(settings);
+    const auto request = fmt::format(
+        "GET /v1/status HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nAuthorization: Bearer {}\r\n\r\n", server.port(), kToken);
     std::vector<std::unique_ptr<Client>> clients;
     for (int i = 0; i < 3; ++i) {
         clients.push_back(std::make_unique<Client>(server.port()));
-        clients.back()->send(fmt::format("GET /v1/health HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n\r\n", server.port()));
+        clients.back()->send(request);
         EXPECT_TRUE(clients.back()->read_response().starts_with("HTTP/1.1 200 "));
     }
     Client turned_away(server.port());
     EXPECT_TRUE(turned_away.read_to_end().starts_with("HTTP/1.1 503 "));
-    clients.front()->send(fmt::format("GET /v1/health HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n\r\n", server.port()));
+    clients.front()->send(request);
     EXPECT_TRUE(clients.front()->read_response().starts_with("HTTP/1.1 200 ")) << "the others are still served";
+}
+
+TEST(Limits, StrangersMakeRoomForTheOwner) {
+    auto settings = unlimited_settings();
+    settings.max_connections = 3;
+    const RunningServer server(settings);
+    std::vector<std::unique_ptr<Client>> strangers;
+    for (int i = 0; i < 3; ++i) {
+        strangers.push_back(std::make_unique<Client>(server.port()));
+        strangers.back()->send(fmt::format("GET /v1/health HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n\r\n", server.port()));
+        EXPECT_TRUE(strangers.back()->read_response().starts_with("HTTP/1.1 200 "));
+    }
+    Client owner(server.port());
+    owner.send(fmt::format("GET /v1/status HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nAuthorization: Bearer {}\r\n\r\n",
+                           server.port(), kToken));
+    EXPECT_TRUE(owner.read_response().starts_with("HTTP/1.1 200 "));
+    EXPECT_EQ(strangers.front()->read_to_end(), "") << "the one that was there longest has gone";
 }
 
 TEST(Limits, GuessedTokensWait) {

@@ -14,6 +14,7 @@ using asio::ip::tcp;
 using boost::system::error_code;
 
 constexpr milliseconds kAcceptPause{100};
+constexpr std::size_t kMostLeaving = 4;
 
 Result<tcp::endpoint> loopback_endpoint(const ServerSettings& settings) {
     error_code ec;
@@ -52,6 +53,7 @@ struct Server::Impl {
     explicit Impl(const asio::any_io_executor& executor) : acceptor(executor), connections(executor) {}
 
     tcp::acceptor acceptor;
+    Strangers strangers;
     TaskGroup connections;
     tcp::endpoint bound;
     std::size_t max_connections = 0;
@@ -70,7 +72,9 @@ Task<> Server::Impl::accept_all() {
             co_await sleep_for(kAcceptPause);
             continue;
         }
-        if (connections.size() >= max_connections) {
+        // One that was turned out may take a moment to go, so for a while there are more than `max_connections`.
+        const bool is_full = connections.size() >= max_connections;
+        if (is_full && (connections.size() >= kMostLeaving * max_connections || !strangers.turn_out_oldest())) {
             refuse_connection(std::move(socket));
             continue;
         }
@@ -92,8 +96,8 @@ Result<std::unique_ptr<Server>> Server::listen(asio::any_io_executor executor, S
     if (ec) return fail(ErrorCode::io, "api: local address: " + ec.message());
     impl->max_connections = settings.max_connections;
     impl->gatekeeper = std::make_unique<Gatekeeper>(allowed_hosts(impl->bound), token, settings.gate);
-    impl->context = std::make_unique<ConnectionContext>(
-        ConnectionContext{*impl->gatekeeper, node, clock, settings.header_timeout, settings.transfer_timeout});
+    impl->context = std::make_unique<ConnectionContext>(ConnectionContext{
+        *impl->gatekeeper, node, clock, impl->strangers, settings.header_timeout, settings.transfer_timeout});
     return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 

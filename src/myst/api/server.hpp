@@ -14,7 +14,7 @@ namespace myst::api {
 struct ServerSettings {
     std::string address = "127.0.0.1";      ///< a loopback IP literal; anything else is refused
     std::uint16_t port = 4449;              ///< 0: any free port
-    std::size_t max_connections = 100;      ///< further ones get 503 and are closed
+    std::size_t max_connections = 100;      ///< a further one takes the place of a stranger, or gets 503
     milliseconds header_timeout{10'000};    ///< for a request's headers, and for an idle connection
     milliseconds transfer_timeout{10'000};  ///< for a request's body, and for sending a reply
     GateLimits gate{};

@@ -12,7 +12,6 @@ constexpr std::size_t kMaxAttempts = 3;
 constexpr milliseconds kAnswerLimit{5'000};
 constexpr milliseconds kFirstRetry{250};
 constexpr milliseconds kLongestRetry{5'000};
-constexpr milliseconds kRateWindow{2'000};
 constexpr std::uint64_t kLeastInFlight = 1 << 20;
 constexpr std::string_view kBlocked =
     "nothing leaves in clear: myst disconnect opens the ordinary way, myst connect takes another provider";
@@ -89,7 +88,6 @@ Result<> Consumer::connect(ProposalFilter filter) {
     last_funds_.reset();
     retry_.reset();
     retry_at_once_ = true;
-    samples_.clear();
     stopping_ = false;
     started_ = context_.clock.now();
     enter(ConnectionState::connecting, "looking for offers");
@@ -114,42 +112,33 @@ Task<Result<ConnectionStatus>> Consumer::disconnect() {
     co_return status();
 }
 
-ConnectionStatus Consumer::status() {
+ConnectionStatus Consumer::status() const {
+    auto status = status_;
+    status.bytes_per_second = session_ ? session_->bytes_per_second() : 0;
     if (session_) {
         const auto& progress = session_->progress();
-        status_.traffic_peer = {earlier_.traffic_peer.up + progress.traffic_peer.up,
-                                earlier_.traffic_peer.down + progress.traffic_peer.down};
-        status_.paid = earlier_.paid.plus_saturating(progress.paid);
-        status_.acknowledged = earlier_.acknowledged.plus_saturating(progress.acknowledged);
-        status_.vouchers = earlier_.vouchers + progress.vouchers;
-        status_.deposit_left = progress.left;
-        status_.bytes_left = pay::bytes_covered(status_.proposal->tariff, progress.left, milliseconds(0));
+        status.traffic_peer = {earlier_.traffic_peer.up + progress.traffic_peer.up,
+                               earlier_.traffic_peer.down + progress.traffic_peer.down};
+        status.paid = earlier_.paid.plus_saturating(progress.paid);
+        status.acknowledged = earlier_.acknowledged.plus_saturating(progress.acknowledged);
+        status.vouchers = earlier_.vouchers + progress.vouchers;
+        status.deposit_left = progress.left;
+        status.bytes_left = pay::bytes_covered(status.proposal->tariff, progress.left, milliseconds(0));
     }
     if (tunnel_) {
         if (auto traffic = tunnel_->counters()) {
-            status_.traffic = {traffic->up - before_.up, traffic->down - before_.down};
+            status.traffic = {traffic->up - before_.up, traffic->down - before_.down};
         }
     }
-    update_rate();
-    if (status_.state == ConnectionState::connected || status_.state == ConnectionState::reconnecting) {
-        status_.connected_for = std::chrono::duration_cast<seconds>(context_.clock.now() - connected_at_);
+    if (status.state == ConnectionState::connected || status.state == ConnectionState::reconnecting) {
+        status.connected_for = std::chrono::duration_cast<seconds>(context_.clock.now() - connected_at_);
     }
-    return status_;
-}
-
-void Consumer::update_rate() {
-    const auto now = context_.clock.now();
-    samples_.push_back({now, status_.traffic.total()});
-    std::erase_if(samples_, [now](const RateSample& sample) { return now - sample.time > kRateWindow; });
-    const auto span = std::chrono::duration_cast<milliseconds>(now - samples_.front().time).count();
-    const auto bytes = samples_.back().total - std::min(samples_.front().total, samples_.back().total);
-    status_.bytes_per_second = span > 0 ? bytes * 1000 / static_cast<std::uint64_t>(span) : 0;
+    return status;
 }
 
 void Consumer::enter(ConnectionState state, std::string step) {
     status_.state = state;
     status_.step = std::move(step);
-    if (state == ConnectionState::disconnected || state == ConnectionState::blocked) status_.bytes_per_second = 0;
 }
 
 Task<> Consumer::run(ProposalFilter filter) {
@@ -376,7 +365,7 @@ Result<Proposal> Consumer::renewed(const std::vector<Proposal>& offers) const {
 
 Task<> Consumer::end_session(std::string reason) {
     if (!session_) co_return;
-    std::ignore = status();
+    keep_counters();
     auto record = session_->record(std::move(reason));
     add(earlier_, session_->progress());
     last_funds_ = session_->funds();
@@ -389,7 +378,7 @@ Task<> Consumer::end_session(std::string reason) {
 
 Task<> Consumer::close_tunnel() {
     if (!tunnel_) co_return;
-    std::ignore = status();
+    keep_counters();
     const auto tunnel = tunnel_;  // it stays until it is closed, also if this task is cancelled meanwhile
     std::string late = "the tunnel did not close in time";
     auto closed = co_await with_timeout(tunnel->close(), settings_.disconnect_limit, std::move(late));

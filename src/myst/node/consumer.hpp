@@ -36,14 +36,9 @@ public:
     [[nodiscard]] Result<> connect(ProposalFilter filter);
     /// Ends the connection and waits until everything is removed, within the limits of the settings.
     [[nodiscard]] Task<Result<ConnectionStatus>> disconnect();
-    [[nodiscard]] ConnectionStatus status();
+    [[nodiscard]] ConnectionStatus status() const;
 
 private:
-    struct RateSample {
-        MonotonicTime time;
-        std::uint64_t total = 0;
-    };
-
     [[nodiscard]] Task<> run(ProposalFilter filter);
     /// Tries the cheapest eligible offers in turn until one session is open.
     [[nodiscard]] Task<Result<>> establish(ProposalFilter filter);
@@ -67,7 +62,8 @@ private:
     [[nodiscard]] Task<> end_session(std::string reason);
     [[nodiscard]] Task<> close_tunnel();
     void enter(ConnectionState state, std::string step);
-    void update_rate();
+    /// Keeps the counters of a session or tunnel that is about to go.
+    void keep_counters() { status_ = status(); }
 
     Context& context_;
     ConsumerSettings settings_;
@@ -86,7 +82,6 @@ private:
     bool retry_at_once_ = true;  ///< the first try, and the first after a session that was of use
     MonotonicTime started_{};
     MonotonicTime connected_at_{};
-    std::vector<RateSample> samples_;
 };
 
 }  // namespace myst::node

@@ -61,16 +61,27 @@ std::optional<WalletInfo> KeyRing::info() const {
     return WalletInfo{wallet_->address(), signer_->address()};
 }
 
-Result<WalletInfo> KeyRing::create_wallet(Rng& rng) {
+Result<KeyRing::WalletKeys> KeyRing::make_wallet(Rng& rng) const {
     if (wallet_) return fail(ErrorCode::already_exists, "this node already has a wallet", "see: myst wallet address");
+    std::optional<crypto::PrivateKey> signer;
     if (!signer_) {
-        auto signer = create("signer", rng);
-        if (!signer) return forward_error(signer);
-        signer_ = std::move(*signer);
+        auto stored = load("signer");  // by an attempt that failed after it
+        if (!stored) return forward_error(stored);
+        signer = std::move(*stored);
+        if (!signer) {
+            auto created = create("signer", rng);
+            if (!created) return forward_error(created);
+            signer = std::move(*created);
+        }
     }
     auto wallet = create("wallet", rng);
     if (!wallet) return forward_error(wallet);
-    wallet_ = std::move(*wallet);
+    return WalletKeys{std::move(signer), std::move(*wallet)};
+}
+
+WalletInfo KeyRing::adopt(WalletKeys keys) {
+    if (keys.signer) signer_ = std::move(keys.signer);
+    wallet_ = std::move(keys.wallet);
     return *info();
 }
 
@@ -92,7 +103,7 @@ Result<std::optional<crypto::PrivateKey>> KeyRing::load(const std::string& role)
 Result<crypto::PrivateKey> KeyRing::create(const std::string& role, Rng& rng) const {
     auto key = crypto::PrivateKey::generate(rng);
     const auto text = crypto::encrypt_keystore(key, password_, settings_.strength, rng);
-    if (auto written = sys::write_file_atomic(path_of(role), as_bytes(text)); !written) {
+    if (auto written = sys::write_new_file(path_of(role), as_bytes(text)); !written) {
         return forward_error(written, "storing key " + path_of(role));
     }
     failpoint("keys: key stored");

@@ -16,7 +16,7 @@ struct KeyRingSettings {
     crypto::KeystoreStrength strength = crypto::KeystoreStrength::standard;
 };
 
-/// Holds the unlocked keys. The node key always exists; wallet and payment signer come with `create_wallet`.
+/// Holds the unlocked keys. The node key always exists; wallet and payment signer come with `adopt`.
 /// Files are <directory>/{node,wallet,signer}.json. Deriving keys takes up to seconds; call off the control thread
 /// or at start-up.
 class KeyRing {
@@ -25,13 +25,22 @@ public:
     [[nodiscard]] static Result<KeyRing> open(KeyRingSettings settings, Rng& rng);
 
     [[nodiscard]] const crypto::PrivateKey& node() const { return *node_; }
-    /// Null before `create_wallet`.
+    /// Null before `adopt`.
     [[nodiscard]] const crypto::PrivateKey* wallet() const { return wallet_ ? &*wallet_ : nullptr; }
     [[nodiscard]] const crypto::PrivateKey* signer() const { return signer_ ? &*signer_ : nullptr; }
     [[nodiscard]] std::optional<WalletInfo> info() const;
 
-    /// Creates wallet and payment signer; the signer first, so that a crash in between leaves no half wallet.
-    [[nodiscard]] Result<WalletInfo> create_wallet(Rng& rng);
+    /// The keys that make a wallet.
+    struct WalletKeys {
+        std::optional<crypto::PrivateKey> signer;  ///< none: it is in use already
+        crypto::PrivateKey wallet;
+    };
+    /// Makes wallet and payment signer and stores them; the signer first, so that a crash in between leaves no half
+    /// wallet. Changes nothing in memory, so it may run off the control thread; no two calls at once. already_exists if
+    /// there is a wallet, in memory or on disk: no key file is ever replaced.
+    [[nodiscard]] Result<WalletKeys> make_wallet(Rng& rng) const;
+    /// Uses what `make_wallet` made.
+    WalletInfo adopt(WalletKeys keys);
 
 private:
     KeyRing(KeyRingSettings settings, Bytes password)

@@ -67,7 +67,7 @@ TEST_F(KillTest, WhileKeysAreMadeNoneIsDamagedAndNoneThatIsThereIsReplaced) {
     CountingRng rng;
     const auto make_keys = [&] {
         auto keys = open_keys(folder_, rng);
-        EXPECT_TRUE(keys && (keys->wallet() || keys->create_wallet(rng)));
+        EXPECT_TRUE(keys && (keys->wallet() || keys->make_wallet(rng)));
     };
     constexpr unsigned kStep = 5;  // no multiple of the six places of each file
     unsigned places = 0;
@@ -76,7 +76,7 @@ TEST_F(KillTest, WhileKeysAreMadeNoneIsDamagedAndNoneThatIsThereIsReplaced) {
         const auto before = whole_files(folder_);
         auto keys = open_keys(folder_, rng);
         ASSERT_TRUE(keys) << "killed at place " << places << ": " << keys.error().describe();
-        EXPECT_TRUE(keys->wallet() || keys->create_wallet(rng)) << "killed at place " << places;
+        EXPECT_TRUE(keys->wallet() || keys->make_wallet(rng)) << "killed at place " << places;
         const auto after = whole_files(folder_);
         EXPECT_EQ(after.size(), 4U);
         for (const auto& [name, content] : before) EXPECT_EQ(after.at(name), content) << name;

@@ -261,6 +261,7 @@ Result<> PaidSession::read_meter() {
     if (!now) return forward_error(now);
     const ports::TrafficCounters used{now->up - baseline_.up, now->down - baseline_.down};
     if (used != progress_.traffic) last_growth_ = context_.clock.now();
+    rate_.observe(context_.clock.now(), used.total());
     progress_.traffic = used;
     update_progress();
     return {};

@@ -7,6 +7,7 @@
 #include "myst/node/lane_funds.hpp"
 #include "myst/node/payment_signer.hpp"
 #include "myst/node/payment_stream.hpp"
+#include "myst/node/rate_meter.hpp"
 #include "myst/pay/chunk_policy.hpp"
 #include "myst/pay/payer.hpp"
 #include "myst/runtime/event_signal.hpp"
@@ -57,6 +58,9 @@ public:
     /// The session as the ledger keeps it.
     [[nodiscard]] ports::SessionRecord record(std::string end_reason) const;
 
+    /// Inner IP bytes per second in both directions, over the last two seconds.
+    [[nodiscard]] std::uint64_t bytes_per_second() const { return rate_.per_second(context_.clock.now()); }
+
 private:
     [[nodiscard]] Task<Result<>> resume(pay::ResumeFrame held);
     [[nodiscard]] Task<Result<>> pay_until_stopped();
@@ -104,6 +108,7 @@ private:
     MonotonicTime chosen_at_{};      ///< when the chunk was chosen last
     std::uint64_t chosen_used_ = 0;  ///< and what was used then
     PaidSessionProgress progress_;
+    RateMeter rate_;  ///< of the own meter
 };
 
 }  // namespace myst::node

@@ -197,14 +197,18 @@ TEST(KeyRing, FindsTheSameKeysAgainAndRefusesAnOpenFile) {
     auto ring = KeyRing::open(settings, world.rng);
     ASSERT_TRUE(ring) << ring.error().describe();
     EXPECT_FALSE(ring->info());
-    const auto created = ring->create_wallet(world.rng);
-    ASSERT_TRUE(created);
-    EXPECT_FALSE(ring->create_wallet(world.rng));
+    auto made = ring->make_wallet(world.rng);
+    ASSERT_TRUE(made) << made.error().describe();
+    const auto second = ring->make_wallet(world.rng);
+    ASSERT_FALSE(second) << "no key file is replaced, though the first keys are not in use yet";
+    EXPECT_EQ(second.error().code, ErrorCode::already_exists);
+    const auto created = ring->adopt(std::move(*made));
+    EXPECT_FALSE(ring->make_wallet(world.rng));
     auto again = KeyRing::open(settings, world.rng);
     ASSERT_TRUE(again);
     EXPECT_EQ(again->node().node_key(), ring->node().node_key());
-    EXPECT_EQ(again->info()->address, created->address);
-    EXPECT_EQ(again->info()->signer, created->signer);
+    EXPECT_EQ(again->info()->address, created.address);
+    EXPECT_EQ(again->info()->signer, created.signer);
     std::filesystem::permissions(path + "/wallet.json", std::filesystem::perms::others_read,
                                  std::filesystem::perm_options::add);
     EXPECT_FALSE(KeyRing::open(settings, world.rng));

@@ -84,6 +84,12 @@ TEST_F(SessionTest, ABlockedConnectionEndsByDisconnectOrAnother) {
     EXPECT_EQ(world_.wire.client_tunnels, 0);
 }
 
+TEST_F(SessionTest, TheRateIsKnownToWhoeverAsksFirst) {
+    ASSERT_TRUE(world_.run(connect()));
+    ASSERT_TRUE(world_.run(download(40 * kMiB)));
+    EXPECT_GT(status().bytes_per_second, 0U);
+}
+
 TEST_F(SessionTest, AProviderThatRaisesItsPriceIsLeft) {
     ASSERT_TRUE(world_.run(connect()));
     ASSERT_TRUE(world_.run(download(2 * kMiB)));

@@ -1,5 +1,6 @@
 #include "myst/node/wallet.hpp"
 
+#include "myst/base/busy.hpp"
 #include "myst/base/log.hpp"
 #include "myst/chain/lanes_contract.hpp"
 #include "myst/crypto/address.hpp"
@@ -47,8 +48,16 @@ std::string utc_text(UnixTime time) {
 }  // namespace
 
 Task<Result<WalletInfo>> Wallet::create() {
-    auto work = [this] { return context_.keys.create_wallet(context_.rng); };
-    co_return co_await context_.workers.run(std::move(work));
+    if (creating_) co_return fail(ErrorCode::failed_precondition, "a wallet is being made", "see: myst wallet address");
+    const Busy creating(creating_);
+    auto work = [this]() -> Result<std::unique_ptr<KeyRing::WalletKeys>> {
+        auto made = context_.keys.make_wallet(context_.rng);
+        if (!made) return forward_error(made);
+        return std::make_unique<KeyRing::WalletKeys>(std::move(*made));
+    };
+    auto keys = co_await context_.workers.run(std::move(work));
+    if (!keys) co_return forward_error(keys);
+    co_return context_.keys.adopt(std::move(**keys));
 }
 
 Result<WalletInfo> Wallet::info() const {

@@ -12,6 +12,7 @@ class Wallet {
 public:
     explicit Wallet(Context& context) : context_(context) {}
 
+    /// failed_precondition while another call is at it; already_exists if there is a wallet.
     [[nodiscard]] Task<Result<WalletInfo>> create();
     /// failed_precondition if there is no wallet yet.
     [[nodiscard]] Result<WalletInfo> info() const;
@@ -44,6 +45,7 @@ private:
     [[nodiscard]] Task<Result<WithdrawResult>> pay_out(Amount amount);
 
     Context& context_;
+    bool creating_ = false;
     std::unique_ptr<ports::TxSender> sender_;
     std::set<std::string> under_way_;  ///< kinds of transactions that this process is sending
     std::uint64_t mined_in_ = 0;       ///< newest block with a transaction of ours

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 
 #include <fmt/format.h>
@@ -77,19 +78,33 @@ Result<Bytes> read_file(const std::string& path, std::size_t max_bytes) {
     }
 }
 
-Result<> write_file_atomic(const std::string& path, BytesView content, mode_t mode) {
+namespace {
+
+Result<> write_whole(const std::string& path, BytesView content, mode_t mode, unsigned rename_flags) {
     std::string temporary = path + ".XXXXXX";
     const Fd fd(::mkostemp(temporary.data(), O_CLOEXEC));
     if (!fd.valid()) return fail_errno("create a file beside " + path, errno, "check the directory's permissions");
     failpoint("file: temporary file created");
     auto done = fill(fd.get(), content, mode);
-    if (done && ::rename(temporary.c_str(), path.c_str()) != 0) done = fail_errno("rename", errno);
+    if (done && ::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), rename_flags) != 0) {
+        done = fail_errno("rename", errno);
+    }
     if (!done) {
         ::unlink(temporary.c_str());
         return forward_error(done, "write " + path);
     }
     failpoint("file: renamed");
     return sync_directory(directory_of(path));
+}
+
+}  // namespace
+
+Result<> write_file_atomic(const std::string& path, BytesView content, mode_t mode) {
+    return write_whole(path, content, mode, 0);
+}
+
+Result<> write_new_file(const std::string& path, BytesView content, mode_t mode) {
+    return write_whole(path, content, mode, RENAME_NOREPLACE);
 }
 
 Result<> make_private_directory(const std::string& path) {

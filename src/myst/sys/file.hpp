@@ -18,6 +18,9 @@ namespace myst::sys {
 /// On failure the old file is untouched and the temporary one is removed.
 [[nodiscard]] Result<> write_file_atomic(const std::string& path, BytesView content, mode_t mode = 0600);
 
+/// Likewise for a file that must not be there yet: already_exists, and nothing is changed, if something has the name.
+[[nodiscard]] Result<> write_new_file(const std::string& path, BytesView content, mode_t mode = 0600);
+
 /// Creates a directory of mode 0700 with missing parents (0755). One that exists must pass `check_private`.
 [[nodiscard]] Result<> make_private_directory(const std::string& path);
 

@@ -177,7 +177,11 @@ TestNode::TestNode(World& world, const std::string& name, NodeSettings settings)
     auto opened = KeyRing::open(key_settings, world.rng);
     CHECK(opened.has_value());
     keys = std::make_unique<KeyRing>(std::move(*opened));
-    if (!keys->wallet()) CHECK(keys->create_wallet(world.rng).has_value());
+    if (!keys->wallet()) {
+        auto made = keys->make_wallet(world.rng);
+        CHECK(made.has_value());
+        keys->adopt(std::move(*made));
+    }
     if (settings.may_provide) {
         world.chain.providers[keys->wallet()->address()].node_key = keys->node().node_key();
     }
