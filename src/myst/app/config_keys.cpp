@@ -452,7 +452,7 @@ std::span<const ConfigSection> config_sections() {
     static constexpr ConfigSection kSections[] = {
         {"", "General."},
         {"log", "Log lines go to standard error."},
-        {"api", "The web API, which the console and the GUI use."},
+        {"api", "The web API, which the console uses."},
         {"chain", "Ethereum: where deposits, the registry and settlements live."},
         {"db", "The Mysterium database: proposals and session messages."},
         {"keys", "Keys are files in data_dir/keys, encrypted under one password."},

@@ -1,4 +1,4 @@
-// Everything a user can ask of a node. The web API serves exactly this; the console and the GUI use nothing else.
+// Everything a user can ask of a node. The web API serves exactly this; the console uses nothing else.
 #pragma once
 
 #include <cstdint>
