@@ -255,17 +255,15 @@ std::string policy_lines(const json::value& policy) {
 std::string payer_rows(const json::value& body) {
     const auto& payers = items_at(body, "payers");
     if (payers.empty()) return "";
-    constexpr auto kRow = "{:<44}{:<24}{:<24}{:<24}{:<24}{}\n";
-    std::string text =
-        fmt::format(fmt::runtime(kRow), "PAYER", "UNSETTLED", "RESERVED", "ON SIGNATURE", "UNPAID", "STATE");
+    std::vector<Row> rows{{"PAYER", "UNSETTLED", "RESERVED", "ON SIGNATURE", "UNPAID", "STATE"}};
     for (const auto& payer : payers) {
         auto state = std::string(flag_at(payer, "in_session") ? "in session" : "no session");
         if (!at(payer, "deadline").is_null()) state += ", leaves at " + text_at(payer, "deadline");
         if (const auto reason = text_at(payer, "settles_because"); reason != "none") state += ", due: " + reason;
-        text += fmt::format(fmt::runtime(kRow), text_at(payer, "signer"), amount_at(payer, "unsettled"),
-                            amount_at(payer, "reserved"), amount_at(payer, "on_signature"), amount_at(payer, "unpaid"),
-                            state);
+        rows.push_back({text_at(payer, "signer"), amount_at(payer, "unsettled"), amount_at(payer, "reserved"),
+                        amount_at(payer, "on_signature"), amount_at(payer, "unpaid"), std::move(state)});
     }
+    auto text = format_table(rows);
     const auto hidden = number_at(body, "payer_count") - std::min(number_at(body, "payer_count"), payers.size());
     return hidden == 0 ? text : text + fmt::format("and {} more\n", hidden);
 }
