@@ -7,7 +7,7 @@ export MYST_JOBS := $(JOBS)
 export KEEP
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help install build contracts demo test test-long test-geth mutants bench-pay lint format clean
+.PHONY: help install build contracts demo test test-long test-geth mutants bench-pay bench-db lint format clean
 
 help:
 	@echo 'make demo       install, build, and run the paid tunnel in network namespaces (KEEP=1 leaves it running)'
@@ -15,6 +15,7 @@ help:
 	@echo 'make test-long  the same with more random cases; takes much longer'
 	@echo 'make test-geth  the chain code against a real geth, which is built if there is Go and none is installed'
 	@echo 'make mutants    plant bugs in a copy, and see that the tests notice'
+	@echo 'make bench-db   how many records one core and this disk can take, and how fast they are found'
 	@echo 'make bench-pay  how many payments one core and this disk can take; on an idle machine'
 	@echo 'make build      release build of mystd and myst in build/release/cmd'
 	@echo 'make lint       layers, banned patterns, clang-format, clang-tidy over everything'
@@ -45,6 +46,11 @@ test-geth: install
 
 mutants: install
 	@tools/mutants.py
+
+bench-db: install
+	@tools/build.sh release bench_db
+	@mkdir -p bench/results
+	@build/release/bench/bench_db bench/results/db.json
 
 bench-pay: install
 	@tools/build.sh release bench_pay

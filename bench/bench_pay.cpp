@@ -1,8 +1,5 @@
 // How fast payments go, on one core and this disk: `bench_pay RESULT.json [FOLDER OF THE LEDGER]`.
 // Vouchers take the provider's way: frame → signer → examine → ledger (fdatasync) → credit → acknowledgement.
-#include <sched.h>
-#include <time.h>
-
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -14,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include "measure.hpp"
 #include "myst/base/amount.hpp"
 #include "myst/base/check.hpp"
 #include "myst/codec/voucher.hpp"
@@ -29,59 +27,12 @@
 namespace {
 
 using namespace myst;
-using std::chrono::nanoseconds;
+using namespace myst::bench;
 
-constexpr std::size_t kRepetitions = 7;
 constexpr std::size_t kSessions = 512;
 constexpr std::size_t kVouchersPerSession = 64;
 constexpr std::size_t kSignatures = 10'000;
 constexpr std::uint64_t kPrice = 1'000'000'000;  ///< of one chunk
-
-/// The whole program, the ledger's thread included, stays on the processor it runs on.
-void pin_to_one_processor() {
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(static_cast<std::size_t>(sched_getcpu()), &one);
-    CHECK(sched_setaffinity(0, sizeof one, &one) == 0);
-}
-
-nanoseconds processor_time() {
-    timespec used{};
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
-    return seconds(used.tv_sec) + nanoseconds(used.tv_nsec);
-}
-
-/// Operations per second of wall time, and of the processor time that the program was given of it.
-struct Rate {
-    std::uint64_t per_second = 0;
-    std::uint64_t per_processor_second = 0;
-};
-
-std::uint64_t rate(std::size_t operations, nanoseconds time) {
-    constexpr std::uint64_t kNanosecondsPerSecond = 1'000'000'000;
-    return operations * kNanosecondsPerSecond / static_cast<std::uint64_t>(std::max(time.count(), std::int64_t{1}));
-}
-
-std::uint64_t median(std::vector<std::uint64_t> values) {
-    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-    std::nth_element(values.begin(), middle, values.end());
-    return *middle;
-}
-
-/// Medians over the repetitions of `work`, which does `operations`.
-template <class Work>
-Rate measure(std::size_t operations, Work work) {
-    std::vector<std::uint64_t> wall;
-    std::vector<std::uint64_t> processor;
-    for (std::size_t i = 0; i < kRepetitions; ++i) {
-        const auto used_before = processor_time();
-        const auto start = std::chrono::steady_clock::now();
-        work();
-        wall.push_back(rate(operations, std::chrono::steady_clock::now() - start));
-        processor.push_back(rate(operations, processor_time() - used_before));
-    }
-    return {median(std::move(wall)), median(std::move(processor))};
-}
 
 /// A consumer's session: the frames of its vouchers as they come from the wire.
 struct Session {

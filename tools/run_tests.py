@@ -67,7 +67,7 @@ def presets(long: bool) -> list[Preset]:
     return [
         Preset("asan", lambda test: "unit" in test.labels(), ["myst_header_check"] if long else []),
         Preset("tsan", lambda test: test.name in THREADED),
-        Preset("release", lambda test: bool(test.labels() & of_release), ["mystd", "myst", "bench_pay"]),
+        Preset("release", lambda test: bool(test.labels() & of_release), ["mystd", "myst", "bench_db", "bench_pay"]),
     ]
 
 
