@@ -7,8 +7,11 @@ namespace myst::db {
 namespace {
 
 constexpr std::size_t kMaxPreparedQueries = 64;
+constexpr std::size_t kManyRecords = 2'000;  ///< so many entries are as bad as any more
+constexpr std::size_t kMaxEntries = 32;      ///< searched one by one for a filter
 
-// `identifier` is null for kinds that are never replaced; a unique index leaves nulls alone.
+// `identifier` is null for kinds that are never replaced; a unique index leaves nulls alone. `record_tags` holds all
+// that a search by tags looks at, in the order of answers.
 const std::vector<std::string> kMigrations = {R"(
 CREATE TABLE records(
     seq INTEGER PRIMARY KEY,
@@ -27,9 +30,11 @@ CREATE INDEX records_by_expiry ON records(expires_at) WHERE expires_at IS NOT NU
 CREATE TABLE record_tags(
     name TEXT NOT NULL,
     value TEXT NOT NULL,
-    event INTEGER NOT NULL REFERENCES records(seq) ON DELETE CASCADE,
-    PRIMARY KEY(name, value, event)) WITHOUT ROWID;
-CREATE INDEX record_tags_by_event ON record_tags(event);)"};
+    kind INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    id BLOB NOT NULL,
+    expires_at INTEGER,
+    PRIMARY KEY(name, value, kind, created_at DESC, id)) WITHOUT ROWID;)"};
 
 bool is_indexed(const codec::Tag& tag) {
     if (tag.size() < 2 || tag[0].size() != 1) return false;
@@ -86,7 +91,13 @@ RecordTable::RecordTable(sys::Database database, StoreLimits limits)
           "SELECT seq FROM records WHERE expires_at<=? AND author=? AND kind=? ORDER BY expires_at LIMIT 1")),
       insert_(database_.prepare("INSERT INTO records(id,author,kind,identifier,created_at,expires_at,json) "
                                 "VALUES(?,?,?,?,?,?,?)")),
-      insert_tag_(database_.prepare("INSERT OR IGNORE INTO record_tags(name,value,event) VALUES(?,?,?)")),
+      insert_tag_(database_.prepare("INSERT OR IGNORE INTO record_tags(name,value,kind,created_at,id,expires_at) "
+                                    "VALUES(?,?,?,?,?,?)")),
+      count_tag_(database_.prepare(
+          "SELECT count(*) FROM (SELECT 1 FROM record_tags WHERE name=? AND value=? AND kind=? LIMIT ?)")),
+      find_json_(database_.prepare("SELECT json FROM records WHERE seq=?")),
+      delete_tag_(
+          database_.prepare("DELETE FROM record_tags WHERE name=? AND value=? AND kind=? AND created_at=? AND id=?")),
       delete_(database_.prepare("DELETE FROM records WHERE seq=?")) {}
 
 Result<RecordTable> RecordTable::open(const std::string& path, StoreLimits limits) {
@@ -149,8 +160,7 @@ Result<PutOutcome> RecordTable::replace(const Record& record, const RecordAddres
         if (!id) return forward_error(id);
         current.id = *id;
         if (comes_before(current, event)) return PutOutcome::older;
-        if (auto done = delete_.with(seq).run(); !done) return forward_error(done);
-        --stored_;
+        if (auto done = remove(seq); !done) return forward_error(done);
     } else {
         find_address_.reset();
         if (auto room = make_room(record, &address, now); !room) return forward_error(room);
@@ -198,9 +208,26 @@ Result<bool> RecordTable::drop_expired(sys::Statement& oldest) {
     const auto seq = row && *row ? oldest.integer(0) : 0;
     oldest.reset();
     if (!row || !*row) return row;
-    if (auto done = delete_.with(seq).run(); !done) return forward_error(done);
-    --stored_;
+    if (auto done = remove(seq); !done) return forward_error(done);
     return true;
+}
+
+Result<> RecordTable::remove(std::int64_t seq) {
+    auto row = find_json_.with(seq).step();
+    auto text = row && *row ? find_json_.text(0) : std::string();
+    find_json_.reset();
+    if (!row) return forward_error(row);
+    auto record = Record::restore(std::move(text));
+    if (!record) return forward_error(record);
+    const auto& event = (*record)->event();
+    for (const auto& tag : event.tags) {
+        if (!is_indexed(tag)) continue;
+        const auto created = event.created_at.time_since_epoch().count();
+        if (auto done = delete_tag_.with(tag[0], tag[1], event.kind, created, event.id).run(); !done) return done;
+    }
+    if (auto done = delete_.with(seq).run(); !done) return done;
+    --stored_;
+    return {};
 }
 
 Result<> RecordTable::insert(const Record& record, const RecordAddress* address) {
@@ -220,13 +247,20 @@ Result<> RecordTable::insert(const Record& record, const RecordAddress* address)
     insert_.bind(7, std::string_view(record.json()));
     if (auto done = insert_.run(); !done) return done;
     ++stored_;
-    return insert_tags(event, database_.last_insert_id());
+    return insert_tags(event);
 }
 
-Result<> RecordTable::insert_tags(const codec::Event& event, std::int64_t seq) {
+Result<> RecordTable::insert_tags(const codec::Event& event) {
+    const auto expiration = event.expiration();
     for (const auto& tag : event.tags) {
         if (!is_indexed(tag)) continue;
-        if (auto done = insert_tag_.with(tag[0], tag[1], seq).run(); !done) return done;
+        insert_tag_.with(tag[0], tag[1], event.kind, event.created_at.time_since_epoch().count(), event.id);
+        if (expiration) {
+            insert_tag_.bind(6, expiration->time_since_epoch().count());
+        } else {
+            insert_tag_.bind_null(6);
+        }
+        if (auto done = insert_tag_.run(); !done) return done;
     }
     return {};
 }
@@ -237,15 +271,9 @@ sys::Statement& RecordTable::prepared(const std::string& sql) {
     return queries_.emplace(sql, database_.prepare(sql)).first->second;
 }
 
-Result<std::vector<RecordTable::Found>> RecordTable::find_one(const codec::Filter& filter, std::size_t limit,
-                                                              UnixTime now) {
-    std::vector<Found> found;
-    limit = std::min<std::size_t>(filter.limit.value_or(UINT32_MAX), limit);
-    if (limit == 0) return found;
-    auto query = build_query(filter, now, limit);
-    if (!query) return forward_error(query);
-    auto& statement = prepared(query->text);
-    bind_values(statement, query->values);
+Result<> RecordTable::run_query(const SqlQuery& query, std::vector<Found>& found) {
+    auto& statement = prepared(query.text);
+    bind_values(statement, query.values);
     for (;;) {
         auto row = statement.step();
         if (!row) return forward_error(row, "record store");
@@ -258,7 +286,66 @@ Result<std::vector<RecordTable::Found>> RecordTable::find_one(const codec::Filte
         found.push_back({*id, UnixTime(seconds(statement.integer(1)))});
     }
     statement.reset();
+    return {};
+}
+
+Result<std::size_t> RecordTable::count_entry(const TagEntry& entry) {
+    return count_of(count_tag_.with(std::string(1, entry.letter), entry.value, entry.kind,
+                                    static_cast<std::int64_t>(kManyRecords)));
+}
+
+Result<std::vector<TagEntry>> RecordTable::entries_for(const codec::Filter& filter) {
+    std::vector<TagEntry> best;
+    if (!filter.ids.empty() || !filter.authors.empty()) return best;
+    std::size_t fewest = 0;
+    for (const auto& [letter, values] : filter.tags) {
+        if (values.empty() || values.size() * filter.kinds.size() > kMaxEntries) continue;
+        std::vector<TagEntry> entries;
+        std::size_t count = 0;
+        for (const auto& value : values) {
+            for (const auto kind : filter.kinds) {
+                entries.push_back({letter, value, kind});
+                auto of_entry = count_entry(entries.back());
+                if (!of_entry) return forward_error(of_entry);
+                count += *of_entry;
+            }
+        }
+        if (!entries.empty() && (best.empty() || count < fewest)) {
+            fewest = count;
+            best = std::move(entries);
+        }
+    }
+    return best;
+}
+
+Result<std::vector<RecordTable::Found>> RecordTable::find_one(const codec::Filter& filter, std::size_t limit,
+                                                              UnixTime now) {
+    std::vector<Found> found;
+    limit = std::min<std::size_t>(filter.limit.value_or(UINT32_MAX), limit);
+    if (limit == 0) return found;
+    auto query = build_query(filter, now, limit);
+    if (!query) return forward_error(query);
+    auto entries = entries_for(filter);
+    if (!entries) return forward_error(entries);
+    if (entries->empty()) {
+        if (auto done = run_query(*query, found); !done) return forward_error(done);
+    }
+    for (const auto& entry : *entries) {
+        if (auto done = run_query(build_tag_query(entry, filter, now, limit), found); !done) return forward_error(done);
+    }
+    arrange(found, limit);
     return found;
+}
+
+void RecordTable::arrange(std::vector<Found>& found, std::size_t limit) {
+    // The order of comes_before.
+    const auto before = [](const Found& a, const Found& b) {
+        return a.created_at != b.created_at ? a.created_at > b.created_at : a.id < b.id;
+    };
+    std::sort(found.begin(), found.end(), before);
+    const auto same = [](const Found& a, const Found& b) { return a.id == b.id; };
+    found.erase(std::unique(found.begin(), found.end(), same), found.end());
+    if (found.size() > limit) found.resize(limit);
 }
 
 Result<std::vector<Hash32>> RecordTable::find(const std::vector<codec::Filter>& filters, std::size_t limit,
@@ -269,14 +356,7 @@ Result<std::vector<Hash32>> RecordTable::find(const std::vector<codec::Filter>& 
         if (!found) return forward_error(found);
         all.insert(all.end(), found->begin(), found->end());
     }
-    // The order of comes_before.
-    const auto key = [](const Found& each) {
-        return std::make_pair(-each.created_at.time_since_epoch().count(), each.id);
-    };
-    std::sort(all.begin(), all.end(), [&](const Found& a, const Found& b) { return key(a) < key(b); });
-    const auto same = [](const Found& a, const Found& b) { return a.id == b.id; };
-    all.erase(std::unique(all.begin(), all.end(), same), all.end());
-    if (all.size() > limit) all.resize(limit);
+    arrange(all, limit);
     std::vector<Hash32> ids;
     ids.reserve(all.size());
     for (const auto& each : all) ids.push_back(each.id);
@@ -318,17 +398,31 @@ Result<std::vector<SharedRecord>> RecordTable::query(const std::vector<codec::Fi
 Result<std::size_t> RecordTable::purge(UnixTime now) {
     auto transaction = sys::Transaction::begin(database_);
     if (!transaction) return forward_error(transaction, "record store");
-    auto remove = database_.prepare(
-        "DELETE FROM records WHERE expires_at IS NOT NULL AND expires_at<=?1 AND (identifier IS NULL OR "
+    auto gone = database_.prepare(
+        "SELECT seq FROM records WHERE expires_at IS NOT NULL AND expires_at<=?1 AND (identifier IS NULL OR "
         "expires_at<=?2)");
     const auto at = now.time_since_epoch().count();
-    if (auto done = remove.with(at, at - kVersionMemory.count()).run(); !done) {
+    gone.with(at, at - kVersionMemory.count());
+    std::vector<std::int64_t> rows;
+    for (;;) {
+        auto row = gone.step();
+        if (!row) return forward_error(row, "record store");
+        if (!*row) break;
+        rows.push_back(gone.integer(0));
+    }
+    gone.reset();
+    const auto stored_before = stored_;
+    for (const auto seq : rows) {
+        if (auto done = remove(seq); !done) {
+            stored_ = stored_before;
+            return forward_error(done, "record store");
+        }
+    }
+    if (auto done = transaction->commit(); !done) {
+        stored_ = stored_before;
         return forward_error(done, "record store");
     }
-    const auto removed = static_cast<std::size_t>(database_.changes());
-    if (auto done = transaction->commit(); !done) return forward_error(done, "record store");
-    stored_ -= removed;
-    return removed;
+    return rows.size();
 }
 
 }  // namespace myst::db

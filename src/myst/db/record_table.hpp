@@ -49,13 +49,23 @@ private:
     /// Deletes the record that expired first among those that the statement selects; whether there was one.
     [[nodiscard]] Result<bool> drop_expired(sys::Statement& oldest);
     [[nodiscard]] Result<> insert(const Record& record, const RecordAddress* address);
-    [[nodiscard]] Result<> insert_tags(const codec::Event& event, std::int64_t seq);
+    [[nodiscard]] Result<> insert_tags(const codec::Event& event);
+    /// Deletes a record and its tags.
+    [[nodiscard]] Result<> remove(std::int64_t seq);
     /// What decides the order of answers.
     struct Found {
         Hash32 id;
         UnixTime created_at;
     };
+    /// In the order of answers, each once, at most `limit`.
+    static void arrange(std::vector<Found>& found, std::size_t limit);
     [[nodiscard]] Result<std::vector<Found>> find_one(const codec::Filter& filter, std::size_t limit, UnixTime now);
+    /// The entries of the index of tags that lead to all records of a filter: those of its rarest tag. None where
+    /// another way is as good.
+    [[nodiscard]] Result<std::vector<TagEntry>> entries_for(const codec::Filter& filter);
+    /// How many records have an entry; no more than `kManyRecords` are counted.
+    [[nodiscard]] Result<std::size_t> count_entry(const TagEntry& entry);
+    [[nodiscard]] Result<> run_query(const SqlQuery& query, std::vector<Found>& found);
     [[nodiscard]] sys::Statement& prepared(const std::string& sql);
 
     sys::Database database_;
@@ -71,6 +81,9 @@ private:
     sys::Statement expired_of_kind_;
     sys::Statement insert_;
     sys::Statement insert_tag_;
+    sys::Statement count_tag_;
+    sys::Statement find_json_;
+    sys::Statement delete_tag_;
     sys::Statement delete_;
     std::unordered_map<std::string, sys::Statement> queries_;  ///< by SQL text; emptied when it grows too large
 };

@@ -319,6 +319,22 @@ TEST_F(RecordTableFilters, SelectByTags) {
     EXPECT_THAT(find_one(filter), IsEmpty());
 }
 
+TEST_F(RecordTableFilters, ForgetTheTagsOfWhatWasReplacedOrHasExpired) {
+    codec::Filter filter;
+    filter.kinds = {30'001};
+    filter.tags['c'] = {"DE", "FR"};
+    const auto first = make_record(key_of(3), 30'001, kNow, {{"d", "x"}, {"c", "DE"}});
+    ASSERT_EQ(put(table, first), PutOutcome::stored);
+    EXPECT_THAT(find_one(filter), ElementsAre(id_of(first)));
+    const auto expiry = expires(kNow + seconds(10));
+    const auto second = make_record(key_of(3), 30'001, kNow + seconds(1), {{"d", "x"}, {"c", "FR"}, expiry});
+    ASSERT_EQ(put(table, second), PutOutcome::stored);
+    EXPECT_THAT(find_one(filter), ElementsAre(id_of(second)));
+    EXPECT_THAT(find(table, {filter}, kNow + seconds(10)), IsEmpty());
+    ASSERT_EQ(*table.purge(kNow + seconds(10) + kVersionMemory), 1U);
+    EXPECT_THAT(find_one(filter), IsEmpty());
+}
+
 TEST_F(RecordTableFilters, HonourLimits) {
     codec::Filter filter;
     filter.limit = 2;
@@ -366,6 +382,8 @@ std::vector<SharedRecord> small_world() {
             for (const int time : {0, 0, 1, 2}) {
                 const auto serial = std::to_string(records.size());
                 std::vector<codec::Tag> tags = {{"d", records.size() % 3 == 0 ? "x" : "y"}};
+                tags.push_back({"c", records.size() % 4 == 0 ? "DE" : "FR"});
+                if (records.size() % 7 == 0) tags.push_back({"c", "NL"});
                 if (records.size() % 5 == 0) tags.push_back(expires(kNow + seconds(time == 2 ? 0 : 100)));
                 records.push_back(make_record(key_of(author), kind, kNow - seconds(10 - time), tags, serial));
             }
@@ -396,9 +414,15 @@ RC_GTEST_PROP(RecordTable, AFilterFindsExactlyWhatItMatches, ()) {
     auto table = open_table();
     RC_ASSERT(table.put(world, kNow).has_value());
     codec::Filter filter;
-    filter.kinds = *rc::gen::container<std::vector<std::uint32_t>>(rc::gen::element(1U, 10'001U, 30'001U, 5U));
+    for (const auto kind : {1U, 10'001U, 30'001U, 5U}) {
+        if (*rc::gen::arbitrary<bool>()) filter.kinds.push_back(kind);
+    }
     if (*rc::gen::arbitrary<bool>()) filter.authors = {key_of(*rc::gen::inRange<std::uint8_t>(1, 4)).node_key()};
     if (*rc::gen::arbitrary<bool>()) filter.tags['d'] = {*rc::gen::element<std::string>("x", "y", "z")};
+    for (const char* country : {"DE", "FR", "NL", "IT"}) {
+        if (*rc::gen::arbitrary<bool>()) filter.tags['c'].emplace_back(country);
+    }
+    if (*rc::gen::arbitrary<bool>()) filter.limit = *rc::gen::inRange<std::uint32_t>(0, 6);
     if (*rc::gen::arbitrary<bool>()) filter.since = kNow - seconds(*rc::gen::inRange(7, 12));
     if (*rc::gen::arbitrary<bool>()) filter.until = kNow - seconds(*rc::gen::inRange(7, 12));
     std::vector<Hash32> expected;
@@ -406,6 +430,7 @@ RC_GTEST_PROP(RecordTable, AFilterFindsExactlyWhatItMatches, ()) {
     for (const auto& record : all) {
         if (filter.matches(record->event())) expected.push_back(record->event().id);
     }
+    if (filter.limit && expected.size() > *filter.limit) expected.resize(*filter.limit);
     RC_ASSERT(find(table, {filter}) == expected);
 }
 
