@@ -15,6 +15,7 @@ namespace {
 
 constexpr milliseconds kPatience{10'000};
 constexpr milliseconds kStreamLimit{5'000};
+constexpr milliseconds kUnpaidLimit{400};  // instead of a minute
 
 /// A request under way, and what came back.
 struct Asked {
@@ -37,6 +38,7 @@ protected:
         auto settings = provider_settings();
         settings.provider.risk_limit = Amount(10'000);
         settings.provider.deposit_look = milliseconds(20);
+        settings.provider.unpaid_limit = kUnpaidLimit;
         provider_ = std::make_unique<TestNode>(world_, "provider", std::move(settings));
         payee_ = provider_->keys->wallet()->address();
         world_.chain.accounts[payer_.address()].free = Amount(1'000'000);
@@ -328,6 +330,56 @@ Task<> pay_until(const crypto::PrivateKey& payer, codec::LaneDomain domain, Sess
         }
         co_await sleep_for(milliseconds(10));
     }
+}
+
+/// Says HELLO and sends the same payment again and again, using what the gate gives, until the provider refuses.
+Task<> repeat_until_refused(World& world, SessionAccept accept, pay::Frame payment,
+                            std::optional<pay::RefuseCode>& refused) {
+    auto stream = co_await greet(accept);
+    EXPECT_TRUE(stream);
+    if (!stream) co_return;
+    const auto deadline = world.clock.now() + kPatience;
+    while (world.clock.now() < deadline) {
+        world.wire.carry(std::uint64_t{1} << 40);
+        auto sent = co_await stream->send(payment);
+        auto answer = co_await stream->receive(kStreamLimit);
+        EXPECT_TRUE(sent && answer);
+        if (!answer) co_return;
+        if (const auto* refusal = std::get_if<pay::RefuseFrame>(&*answer)) {
+            refused = refusal->code;
+            co_return;
+        }
+        co_await sleep_for(milliseconds(25));
+    }
+}
+
+TEST_F(AdmissionTest, RepeatedPaymentsDoNotKeepASessionWhoseGateIsShut) {
+    const auto asked = ask(payer_, SessionId{{1}});
+    ASSERT_TRUE(asked->accepted());
+    const auto accept = *asked->accepted();
+    const codec::Voucher voucher{payee_, accept.epoch, Amount(100), Amount(100)};
+    const auto payment =
+        pay::VoucherFrame::of(codec::sign_voucher(lane_domain(world_.chain.identity()), voucher, payer_));
+    std::optional<pay::RefuseCode> refused;
+    ASSERT_TRUE(world_.run(repeat_until_refused(world_, accept, payment, refused)));
+    EXPECT_EQ(refused, pay::RefuseCode::session_over) << "it keeps its place and pays nothing";
+    EXPECT_FALSE(world_.wire.peer);
+}
+
+TEST_F(AdmissionTest, WhoPaysALittleAgainAndAgainKeepsItsSession) {
+    const auto asked = ask(payer_, SessionId{{1}});
+    ASSERT_TRUE(asked->accepted());
+    std::uint64_t total = 0;
+    std::optional<pay::RefuseCode> refused;
+    const auto end = world_.clock.now() + 3 * kUnpaidLimit;
+    const auto long_enough = [&] {
+        world_.wire.carry(std::uint64_t{1} << 40);
+        return world_.clock.now() > end;
+    };
+    const auto domain = lane_domain(world_.chain.identity());
+    ASSERT_TRUE(world_.run(pay_until(payer_, domain, *asked->accepted(), total, long_enough, refused)));
+    EXPECT_FALSE(refused);
+    EXPECT_TRUE(world_.wire.peer) << "the session is over";
 }
 
 TEST_F(AdmissionTest, AReleaseEndsTheSessionAndIsSettledAtOnce) {

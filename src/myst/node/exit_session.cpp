@@ -16,6 +16,10 @@ Amount ExitSession::cost(MonotonicTime now) const {
     return pay::cost_of(payee.terms().tariff, traffic.total(), connected(now));
 }
 
+bool ExitSession::is_gate_open(std::uint64_t packet) const {
+    return allowance > traffic.total() && allowance - traffic.total() >= packet;
+}
+
 ports::SessionRecord ExitSession::record(const Clock& clock, const Address& provider, std::string end_reason) const {
     ports::SessionRecord record;
     record.id = id;
@@ -43,7 +47,7 @@ ProvidedSession ExitSession::view(const Clock& clock) const {
     view.paid = payee.paid();
     view.vouchers = vouchers;
     view.allowance = allowance;
-    view.gate_open = allowance > traffic.total();
+    view.gate_open = is_gate_open(1);
     return view;
 }
 

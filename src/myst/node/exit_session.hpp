@@ -16,7 +16,8 @@ struct ExitSession {
     UnixTime started_at{};
     std::optional<MonotonicTime> opened{};  ///< first HELLO: from here on time is charged
     MonotonicTime last_frame{};
-    std::uint64_t stream = 0;  ///< counts payment streams; only the newest may act
+    MonotonicTime funded_at{};  ///< when the gate was last seen open, or a new payment was credited since
+    std::uint64_t stream = 0;   ///< counts payment streams; only the newest may act
     ports::TrafficCounters traffic{};
     std::uint64_t vouchers = 0;   ///< accepted
     std::uint64_t allowance = 0;  ///< as given to the gate
@@ -27,6 +28,8 @@ struct ExitSession {
 
     [[nodiscard]] milliseconds connected(MonotonicTime now) const;
     [[nodiscard]] Amount cost(MonotonicTime now) const;
+    /// Whether the gate lets another packet of up to `packet` bytes pass.
+    [[nodiscard]] bool is_gate_open(std::uint64_t packet) const;
     /// For the ledger; `end_reason` empty while the session is open.
     [[nodiscard]] ports::SessionRecord record(const Clock& clock, const Address& provider,
                                               std::string end_reason) const;

@@ -110,7 +110,7 @@ Task<> ExitSessions::serve_stream(PaymentStream stream) {
 
 Task<Result<>> ExitSessions::greet(PaymentStream& stream, SessionPtr session) {
     session->last_frame = context_.clock.now();
-    if (!session->opened) session->opened = session->last_frame;
+    if (!session->opened) session->opened = session->funded_at = session->last_frame;
     auto held = co_await context_.ledger.highest_voucher(session->payee.signer(), settings_.payee);
     if (!held) co_return forward_error(held);
     pay::ResumeFrame resume;
@@ -206,7 +206,9 @@ Task<std::optional<pay::RefuseCode>> ExitSessions::take_payment(SessionPtr sessi
         log::error("{}", stored.error().in("storing a payment").describe());
         co_return pay::RefuseCode::storage;
     }
+    const auto before = session->payee.total();
     credit(*session, **proof);
+    if (session->payee.total() > before) session->funded_at = context_.clock.now();
     if (session->payee.should_settle(session->coverage)) on_exposure_();
     co_return std::nullopt;
 }
@@ -308,6 +310,19 @@ void ExitSessions::read_meter() {
     }
 }
 
+std::optional<std::string> ExitSessions::abandoned(ExitSession& session) const {
+    const auto now = context_.clock.now();
+    if (!session.opened) {
+        if (now - session.last_frame > kOpenLimit) return "the consumer never came";
+        return std::nullopt;
+    }
+    if (now - session.last_frame > kSilenceLimit) return "the consumer fell silent";
+    // The quota drops the packet that would pass it, so traffic stops up to a packet below the allowance.
+    if (session.is_gate_open(settings_.mtu)) session.funded_at = now;
+    if (now - session.funded_at > settings_.unpaid_limit) return "the consumer stopped paying";
+    return std::nullopt;
+}
+
 Task<> ExitSessions::watch() {
     for (;;) {
         co_await sleep_for(kMeterPoll);
@@ -318,9 +333,8 @@ Task<> ExitSessions::watch() {
         for (const auto& [id, session] : sessions_) current.push_back(session);
         for (const auto& session : current) {
             if (session->ended) continue;
-            if (now - session->last_frame > (session->opened ? kSilenceLimit : kOpenLimit)) {
-                std::string reason = session->opened ? "the consumer fell silent" : "the consumer never came";
-                co_await end(session, std::move(reason));
+            if (auto reason = abandoned(*session)) {
+                co_await end(session, std::move(*reason));
                 continue;
             }
             if (!session->opened) continue;

@@ -28,7 +28,8 @@ struct ExitSessionsSettings {
     Amount settle_trigger;  ///< above so much of it, what is held is to be settled
     Amount min_free;        ///< deposit that a consumer must have left
     std::size_t max_sessions = 256;
-    milliseconds deposit_look{5'000};  ///< between looks at the deposits of sessions that do not pay
+    milliseconds deposit_look{5'000};   ///< between looks at the deposits of sessions that do not pay
+    milliseconds unpaid_limit{60'000};  ///< after which a session ends whose gate is shut and that pays nothing new
 };
 
 /// Control thread. Calls of `admit` may overlap.
@@ -43,7 +44,7 @@ public:
     [[nodiscard]] Task<Envelope> admit(SessionRequest request, NodeKey consumer);
     /// Accepts payment streams until cancelled.
     [[nodiscard]] Task<> serve(PaymentListener listener);
-    /// Reads the meter, charges time, ends sessions that have gone silent; until cancelled.
+    /// Reads the meter, charges time, ends sessions that have gone silent or do not pay; until cancelled.
     [[nodiscard]] Task<> watch();
     /// Looks at the deposits behind open sessions and ends those whose payments are not covered any more; until
     /// cancelled.
@@ -91,6 +92,8 @@ private:
     /// Ends a session whose payments nothing stands behind any more.
     [[nodiscard]] Task<> end_if_uncovered(SessionPtr session);
     [[nodiscard]] Task<Result<>> update_gate(SessionPtr session);
+    /// Why a session has to end that the consumer left to itself, if it has to.
+    [[nodiscard]] std::optional<std::string> abandoned(ExitSession& session) const;
     [[nodiscard]] Task<> save(SessionPtr session, std::string end_reason);
     [[nodiscard]] Task<> end(SessionPtr session, std::string reason);
     void read_meter();

@@ -189,6 +189,7 @@ Task<Result<>> Provider::open_exit() {
     sessions.risk_limit = settings_.risk_limit;
     sessions.settle_trigger = settle_trigger(settings_);
     sessions.deposit_look = settings_.deposit_look;
+    sessions.unpaid_limit = settings_.unpaid_limit;
     sessions.min_free = settings_.min_free;
     sessions.max_sessions = settings_.max_sessions;
     auto on_exposure = [this] { settler_.look_soon(); };

@@ -23,8 +23,9 @@ struct ProviderSettings {
     Amount min_free;
     Amount stake;
     std::size_t max_sessions = 256;
-    milliseconds deposit_look{5'000};  ///< between looks at the deposits of open sessions that do not pay
-    SettlerSettings settlement;        ///< its trigger and margin follow from the other settings
+    milliseconds deposit_look{5'000};   ///< between looks at the deposits of open sessions that do not pay
+    milliseconds unpaid_limit{60'000};  ///< after which a session ends whose gate is shut and that pays nothing new
+    SettlerSettings settlement;         ///< its trigger and margin follow from the other settings
     seconds outage_tolerated{8 * 3600};
 };
 
