@@ -231,6 +231,61 @@ Task<std::optional<PaymentStream>> greet(SessionAccept accept) {
     co_return std::move(*stream);
 }
 
+/// Sends vouchers in this order over a stream of its own, which others may take over at any time.
+Task<> submit(SessionAccept accept, std::vector<pay::Frame> frames) {
+    auto stream = co_await greet(accept);
+    if (!stream) co_return;
+    for (const auto& frame : frames) {
+        auto sent = co_await stream->send(frame);
+        if (!sent) co_return;
+        auto answer = co_await stream->receive(kStreamLimit);
+        if (!answer) co_return;
+    }
+}
+
+template <class Condition>
+Task<> wait_until(World& world, Condition condition, milliseconds limit) {
+    const auto deadline = world.clock.now() + limit;
+    while (!condition() && world.clock.now() < deadline) co_await sleep_for(milliseconds(1));
+}
+
+/// Uses up the credit and leaves while the payer's next request is being looked at; the end takes longer than the look.
+Task<> leave_while_asking(World& world, SessionAccept accept, Task<> ask_again, const AskedPtr& asked) {
+    auto stream = co_await greet(accept);
+    EXPECT_TRUE(stream);
+    if (!stream) co_return;
+    world.wire.carry(std::uint64_t{1} << 40);
+    world.chain.hangs = world.wire.removal_hangs = true;
+    const auto reads = world.chain.lane_reads;
+    co_await std::move(ask_again);
+    const auto looking = [&] { return world.chain.lane_reads > reads; };
+    co_await wait_until(world, looking, kPatience);
+    const auto removals = world.wire.removals;
+    const pay::Frame bye = pay::ByeFrame{};
+    auto sent = co_await stream->send(bye);
+    EXPECT_TRUE(sent);
+    stream->close();
+    const auto ending = [&] { return world.wire.removals > removals; };
+    co_await wait_until(world, ending, kPatience);
+    world.chain.hangs = false;
+    const auto answered = [&] { return asked->answer.has_value(); };
+    co_await wait_until(world, answered, milliseconds(200));
+    world.wire.removal_hangs = false;
+    co_await wait_until(world, answered, kPatience);
+}
+
+TEST_F(AdmissionTest, WhatASessionLeavesUnpaidCountsThoughItEndsWhileTheNextIsLookedAt) {
+    const auto first = ask(payer_, SessionId{{1}});
+    ASSERT_TRUE(first->accepted());
+    AskedPtr second;
+    ASSERT_TRUE(
+        world_.run(leave_while_asking(world_, *first->accepted(), send(payer_, SessionId{{2}}, second), second)));
+    ASSERT_TRUE(second && second->accepted());
+    std::vector<pay::Frame> nothing;
+    ASSERT_TRUE(world_.run(submit(*second->accepted(), std::move(nothing))));
+    EXPECT_EQ(world_.wire.allowance, 0U) << "the credit is given a second time";
+}
+
 /// Begins a chain, sends a wrong tick and counts the refusals, stream after stream until nobody listens any more.
 Task<> send_wrong_ticks(PaymentSigner& signer, SessionAccept accept, std::size_t& refused) {
     for (std::uint64_t total = 200; total < 300; ++total) {
@@ -260,18 +315,6 @@ TEST_F(AdmissionTest, WrongTicksEndTheStreamAndAFewOfThemTheSession) {
     ASSERT_TRUE(world_.run(send_wrong_ticks(signer, accept, refused)));
     EXPECT_EQ(refused, pay::kMaxWrongTicks);
     EXPECT_FALSE(world_.wire.peer) << "the session goes on";
-}
-
-/// Sends vouchers in this order over a stream of its own, which others may take over at any time.
-Task<> submit(SessionAccept accept, std::vector<pay::Frame> frames) {
-    auto stream = co_await greet(accept);
-    if (!stream) co_return;
-    for (const auto& frame : frames) {
-        auto sent = co_await stream->send(frame);
-        if (!sent) co_return;
-        auto answer = co_await stream->receive(kStreamLimit);
-        if (!answer) co_return;
-    }
 }
 
 /// Four streams at a time, as many as the provider lets in, bring the same vouchers in any order.

@@ -54,21 +54,22 @@ Task<ExitSessions::Admission<ExitSessions::SessionPtr>> ExitSessions::prepare(Se
     auto known = co_await context_.ledger.knows_session(request.id);
     if (!known) co_return refuse(request, RejectCode::unavailable, "the ledger cannot be read at the moment");
     if (*known) co_return refuse(request, RejectCode::request, "the session id was used before");
-    // What was paid and used in the payer's earlier session must be on disk before it is counted.
-    while (ending_.contains(request.signer)) co_await sleep_for(kEndPoll);
-    auto funded = co_await look_at_funds(request);
-    if (!funded) co_return tl::unexpected(std::move(funded.error()));
-    if (!remember(request)) co_return refuse(request, RejectCode::full, "too many requests");
-    const auto old = std::find_if(sessions_.begin(), sessions_.end(),
-                                  [&](const auto& entry) { return entry.second->payee.signer() == request.signer; });
-    if (old != sessions_.end()) {
-        const auto replaced = old->second;
-        std::string reason = "replaced by a newer session of the same payer";
-        co_await end(replaced, std::move(reason));
-        funded = co_await look_at_funds(request);
+    bool remembered = false;
+    for (;;) {
+        // What was paid and used in the payer's earlier session must be on disk before it is counted.
+        while (ending_.contains(request.signer)) co_await sleep_for(kEndPoll);
+        const auto old = find_by_payer(request.signer);
+        auto funded = co_await look_at_funds(request);
         if (!funded) co_return tl::unexpected(std::move(funded.error()));
+        if (!remembered && !remember(request)) co_return refuse(request, RejectCode::full, "too many requests");
+        remembered = true;
+        if (old && !old->ended) {
+            std::string reason = "replaced by a newer session of the same payer";
+            co_await end(old, std::move(reason));
+        }
+        // With a session that was there before or during the look, what was seen is older than what it has left.
+        if (!old && !ending_.contains(request.signer)) co_return co_await let_in(request, consumer, *funded);
     }
-    co_return co_await let_in(request, consumer, *funded);
 }
 
 ExitSessions::Admission<void> ExitSessions::check_request(const SessionRequest& request,

@@ -385,9 +385,15 @@ ExitSessions::SessionPtr ExitSessions::find_by_address(const std::string& addres
     return nullptr;
 }
 
+ExitSessions::SessionPtr ExitSessions::find_by_payer(const Address& payer) const {
+    for (const auto& [id, session] : sessions_) {
+        if (session->payee.signer() == payer) return session;
+    }
+    return nullptr;
+}
+
 bool ExitSessions::serves(const Address& payer) const {
-    return std::any_of(sessions_.begin(), sessions_.end(),
-                       [&](const auto& entry) { return entry.second->payee.signer() == payer; });
+    return find_by_payer(payer) != nullptr;
 }
 
 std::vector<ProvidedSession> ExitSessions::open_sessions() const {

@@ -98,6 +98,7 @@ private:
     [[nodiscard]] Task<> end(SessionPtr session, std::string reason);
     void read_meter();
     [[nodiscard]] SessionPtr find_by_address(const std::string& address) const;
+    [[nodiscard]] SessionPtr find_by_payer(const Address& payer) const;
 
     Context& context_;
     ExitSessionsSettings settings_;

@@ -120,6 +120,8 @@ public:
         return all;
     }
     [[nodiscard]] Task<Result<>> remove_peer(SessionId) override {
+        ++wire_.removals;
+        while (wire_.removal_hangs) co_await sleep_for(milliseconds(1));
         wire_.peer.reset();
         co_return Result<>();
     }

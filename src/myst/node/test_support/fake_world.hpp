@@ -29,6 +29,8 @@ public:
     std::map<std::pair<Address, Address>, ports::LaneState> lanes;
     std::map<Address, ports::ProviderState> providers;
     std::function<bool()> out_of_reach = [] { return false; };  ///< whether reads of accounts and lanes fail
+    bool hangs = false;                                         ///< reads of lanes wait until this is false again
+    std::size_t lane_reads = 0;                                 ///< that were begun
 
     [[nodiscard]] const ports::ChainIdentity& identity() const override { return identity_; }
     [[nodiscard]] Task<Result<ports::ContractTerms>> terms() override {
@@ -42,6 +44,8 @@ public:
     }
     [[nodiscard]] Task<Result<Address>> owner_of(Address) override { co_return Address{}; }
     [[nodiscard]] Task<Result<ports::LaneState>> lane(Address signer, Address provider) override {
+        ++lane_reads;
+        while (hangs) co_await sleep_for(milliseconds(1));
         if (out_of_reach()) co_return fail(ErrorCode::unavailable, "the chain is out of reach");
         co_return lanes[{signer, provider}];
     }
@@ -101,9 +105,11 @@ struct FakeWire {
     ports::TrafficCounters consumer;
     ports::TrafficCounters provider;
     std::optional<SessionId> peer;
-    bool dead = false;         ///< the exit has vanished
-    bool gate_hangs = false;   ///< settings of the gate wait until this is false again
-    bool close_hangs = false;  ///< closing the client's tunnel waits likewise
+    bool dead = false;           ///< the exit has vanished
+    bool gate_hangs = false;     ///< settings of the gate wait until this is false again
+    bool close_hangs = false;    ///< closing the client's tunnel waits likewise
+    bool removal_hangs = false;  ///< taking the peer out of the exit waits likewise
+    int removals = 0;            ///< that were begun
     int client_tunnels = 0;
     std::string payment_host = "127.0.0.1";             ///< where consumers are told to pay
     std::function<void(std::uint16_t port)> on_listen;  ///< hears of the port at 127.0.0.1 where the provider waits
