@@ -49,8 +49,17 @@ protected:
         auto started = co_await provider_->node->provider_start();
         EXPECT_TRUE(started);
     }
+    /// Later than every request of the same payer before.
+    UnixTime next_time(const Address& payer) {
+        auto& last = requested_[payer];
+        last = std::max(world_.clock.unix_now(), last + seconds(1));
+        return last;
+    }
     /// Sends a request; the answer arrives later.
     Task<> send(const crypto::PrivateKey& payer, SessionId id, AskedPtr& sent) {
+        return send_of(next_time(payer.address()), payer, id, sent);
+    }
+    Task<> send_of(UnixTime created, const crypto::PrivateKey& payer, SessionId id, AskedPtr& sent) {
         auto asked = std::make_shared<Asked>(crypto::PrivateKey::generate(world_.rng));
         codec::Filter filter;
         filter.kinds = {kEnvelopeKind};
@@ -62,13 +71,13 @@ protected:
         request.id = id;
         request.service = "wireguard";
         request.signer = payer.address();
-        request.created = world_.clock.unix_now();
+        request.created = created;
         request.tariff = provider_settings().provider.tariff;
         const auto provider = provider_->keys->node().node_key();
         request.signature = payer.sign(
             lane_domain(world_.chain.identity())
                 .session_request_digest(provider, asked->key.node_key(), request.tunnel_key, request.created));
-        auto sealed = seal_envelope(request, asked->key, provider, request.created, world_.rng);
+        auto sealed = seal_envelope(request, asked->key, provider, world_.clock.unix_now(), world_.rng);
         EXPECT_TRUE(sealed);
         sent = asked;
         auto published = co_await world_.bus.publish(std::move(*sealed));
@@ -123,6 +132,7 @@ protected:
     crypto::PrivateKey payer_ = crypto::PrivateKey::generate(world_.rng);
     std::unique_ptr<TestNode> provider_;
     Address payee_;
+    std::map<Address, UnixTime> requested_;
 };
 
 TEST_F(AdmissionTest, TheIdOfAnEarlierSessionIsRefusedAndItsDebtStays) {
@@ -138,6 +148,21 @@ TEST_F(AdmissionTest, TheIdOfAnEarlierSessionIsRefusedAndItsDebtStays) {
     ASSERT_TRUE(world_.run(read_debt(debt)));
     EXPECT_EQ(debt, Amount(600));
     EXPECT_TRUE(ask(payer_, SessionId{{6}})->accepted()) << "a new id is welcome";
+}
+
+TEST_F(AdmissionTest, ARequestThatWasKeptBackDoesNotReplaceALaterOnesSession) {
+    const auto before = next_time(payer_.address());
+    ASSERT_TRUE(ask(payer_, SessionId{{1}})->accepted());
+    for (const auto created : {before, before + seconds(1)}) {
+        AskedPtr late;
+        ASSERT_TRUE(world_.run(send_of(created, payer_, SessionId{{2}}, late)));
+        ASSERT_TRUE(world_.run(wait_for(late)));
+        ASSERT_TRUE(late->refused());
+        EXPECT_EQ(late->refused()->code, RejectCode::request);
+    }
+    EXPECT_EQ(world_.wire.peer, SessionId{{1}}) << "the running session was replaced";
+    EXPECT_TRUE(ask(payer_, SessionId{{3}})->accepted()) << "the payer may begin anew";
+    EXPECT_EQ(world_.wire.peer, SessionId{{3}});
 }
 
 TEST_F(AdmissionTest, AViewOlderThanTheHeldVouchersEpochIsNotTrusted) {

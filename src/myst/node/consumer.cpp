@@ -227,10 +227,16 @@ Result<> Consumer::check_risk(const pay::Tariff& tariff) const {
                 "connect to another provider");
 }
 
+/// A provider takes a request that is not later than the one before for a repetition of it.
+UnixTime Consumer::next_request_time() {
+    last_request_ = std::max(context_.clock.unix_now(), last_request_ + seconds(1));
+    return last_request_;
+}
+
 Task<Result<>> Consumer::establish_with(Proposal proposal) {
     status_.proposal = proposal;
     enter(ConnectionState::connecting, "asking the provider for a session");
-    auto agreed = co_await request_session(context_, proposal, kAnswerLimit);
+    auto agreed = co_await request_session(context_, proposal, next_request_time(), kAnswerLimit);
     if (!agreed) co_return forward_error(agreed);
     // Before the tunnel is there: until it is paid, it carries no question to a name server.
     enter(ConnectionState::connecting, "looking at the deposit");
@@ -335,7 +341,7 @@ Task<Result<>> Consumer::ask_again() {
     auto proposal = renewed(*offers);
     if (!proposal) co_return forward_error(proposal);
     if (auto bearable = check_risk(proposal->tariff); !bearable) co_return bearable;
-    auto agreed = co_await request_session(context_, *proposal, kAnswerLimit);
+    auto agreed = co_await request_session(context_, *proposal, next_request_time(), kAnswerLimit);
     if (!agreed) co_return forward_error(agreed);
     // The chain is asked only if it must be: an endpoint known by name may be out of reach until the tunnel is paid.
     if (!last_funds_ || last_funds_->epoch != agreed->accept.epoch) {

@@ -42,6 +42,7 @@ private:
     [[nodiscard]] Task<> run(ProposalFilter filter);
     /// Tries the cheapest eligible offers in turn until one session is open.
     [[nodiscard]] Task<Result<>> establish(ProposalFilter filter);
+    [[nodiscard]] UnixTime next_request_time();
     [[nodiscard]] Task<Result<>> establish_with(Proposal proposal);
     /// Whether this node may deal with an offer at all: registered on chain, and within the risk limit.
     [[nodiscard]] Task<Result<>> check_offer(Proposal proposal);
@@ -70,6 +71,7 @@ private:
     ConnectionStatus status_;
     PaidSessionProgress earlier_;          ///< sum over the sessions of this connection that have ended
     std::optional<Proposal> agreed_;       ///< what the user connected to
+    UnixTime last_request_{};              ///< of any session
     std::optional<LaneFunds> last_funds_;  ///< of the last session with that provider
     ports::TrafficCounters before_;        ///< what the tunnel had carried before this connection
     std::unique_ptr<TaskGroup> task_;

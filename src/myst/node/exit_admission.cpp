@@ -87,6 +87,11 @@ ExitSessions::Admission<void> ExitSessions::check_request(const SessionRequest& 
         return refuse(request, RejectCode::request, "the request is not signed by the payer");
     }
     if (is_used(request)) return refuse(request, RejectCode::request, "the session id was used before");
+    // A relay may have kept back a request that the payer has long replaced by another.
+    const auto open = find_by_payer(request.signer);
+    if (open && request.created <= open->requested) {
+        return refuse(request, RejectCode::request, "the payer has a session by a later request");
+    }
     if (admitting_.contains(request.signer)) {
         return refuse(request, RejectCode::request, "another request of this payer is being looked at");
     }
@@ -172,6 +177,7 @@ Task<ExitSessions::Admission<ExitSessions::SessionPtr>> ExitSessions::let_in(Ses
         pay::PayeeSession(terms, request.signer, settings_.payee, funds.coverage.epoch, funds.base), funds.coverage});
     session->coverage_at = session->last_frame = context_.clock.now();
     session->started_at = context_.clock.unix_now();
+    session->requested = request.created;
     sessions_.emplace(request.id, session);
     if (session->coverage.leaving) on_exposure_();
     co_return session;

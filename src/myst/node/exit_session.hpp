@@ -14,6 +14,7 @@ struct ExitSession {
     pay::Coverage coverage;  ///< what the chain guaranteed when last asked
     MonotonicTime coverage_at{};
     UnixTime started_at{};
+    UnixTime requested{};                   ///< the request's own time
     std::optional<MonotonicTime> opened{};  ///< first HELLO: from here on time is charged
     MonotonicTime last_frame{};
     MonotonicTime funded_at{};  ///< when the gate was last seen open, or a new payment was credited since

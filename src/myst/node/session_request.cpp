@@ -40,15 +40,15 @@ Error to_error(const SessionReject& reject) {
     return {ErrorCode::unavailable, message};
 }
 
-SessionRequest make_request(Context& context, const Proposal& proposal, const Inbox& inbox,
-                            const TunnelKey& tunnel_key) {
+SessionRequest make_request(Context& context, const Proposal& proposal, const Inbox& inbox, const TunnelKey& tunnel_key,
+                            UnixTime created) {
     const auto& signer = *context.keys.signer();
     SessionRequest request;
     request.id = inbox.id;
     request.service = proposal.service;
     request.signer = signer.address();
     request.tunnel_key = tunnel_key;
-    request.created = context.clock.unix_now();
+    request.created = created;
     request.tariff = proposal.tariff;
     request.signature =
         signer.sign(lane_domain(context.chain.identity())
@@ -58,7 +58,7 @@ SessionRequest make_request(Context& context, const Proposal& proposal, const In
 
 }  // namespace
 
-Task<Result<AgreedSession>> request_session(Context& context, Proposal proposal, milliseconds limit) {
+Task<Result<AgreedSession>> request_session(Context& context, Proposal proposal, UnixTime created, milliseconds limit) {
     auto inbox = std::make_shared<Inbox>(context.executor, crypto::PrivateKey::generate(context.rng), proposal,
                                          random_bytes<SessionId>(context.rng));
     codec::Filter filter;
@@ -67,7 +67,7 @@ Task<Result<AgreedSession>> request_session(Context& context, Proposal proposal,
     const auto subscription =
         context.records.subscribe({filter}, [inbox](const codec::Event& event) { inbox->take(event); });
     auto keys = context.driver.make_keys();
-    const Envelope request = make_request(context, proposal, *inbox, keys.public_key);
+    const Envelope request = make_request(context, proposal, *inbox, keys.public_key, created);
     auto sealed = seal_envelope(request, inbox->key, proposal.provider, context.clock.unix_now(), context.rng);
     if (!sealed) co_return forward_error(sealed);
     auto published = co_await context.records.publish(std::move(*sealed));

@@ -12,8 +12,10 @@ struct AgreedSession {
     ports::TunnelKeyPair keys;
 };
 
-/// Sends a request under a key made for it alone and waits at most `limit` for acceptance. A refusal comes back as an
-/// Error with the provider's reason: insufficient_funds, limit_exceeded, failed_precondition or unavailable.
-[[nodiscard]] Task<Result<AgreedSession>> request_session(Context& context, Proposal proposal, milliseconds limit);
+/// Sends a request of the time `created` under a key made for it alone and waits at most `limit` for acceptance. A
+/// refusal comes back as an Error with the provider's reason: insufficient_funds, limit_exceeded, failed_precondition
+/// or unavailable.
+[[nodiscard]] Task<Result<AgreedSession>> request_session(Context& context, Proposal proposal, UnixTime created,
+                                                          milliseconds limit);
 
 }  // namespace myst::node
