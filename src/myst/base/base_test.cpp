@@ -5,6 +5,7 @@
 #include "myst/base/clock.hpp"
 #include "myst/base/failpoint.hpp"
 #include "myst/base/secret.hpp"
+#include "myst/base/token_bucket.hpp"
 
 namespace myst {
 namespace {
@@ -58,6 +59,20 @@ TEST(ManualClock, MovesOnlyWhenTold) {
     clock.advance(milliseconds(1500));
     EXPECT_EQ(clock.now() - start, milliseconds(1500));
     EXPECT_EQ(clock.unix_now(), UnixTime(seconds(1'700'000'001)));
+}
+
+TEST(TokenBucket, AllowsABurstAndThenTheRate) {
+    ManualClock clock;
+    TokenBucket bucket(10, 3, clock.now());
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(bucket.take(clock.now()));
+    EXPECT_FALSE(bucket.take(clock.now()));
+    clock.advance(milliseconds(99));
+    EXPECT_FALSE(bucket.take(clock.now()));
+    clock.advance(milliseconds(1));
+    EXPECT_TRUE(bucket.take(clock.now()));
+    clock.advance(std::chrono::hours(24 * 365));
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(bucket.take(clock.now()));
+    EXPECT_FALSE(bucket.take(clock.now())) << "a long pause gives a burst, not more";
 }
 
 TEST(Secret, MoveWipesTheSource) {

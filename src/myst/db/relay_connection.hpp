@@ -6,11 +6,11 @@
 #include <optional>
 #include <string>
 
+#include "myst/base/token_bucket.hpp"
 #include "myst/db/catch_up.hpp"
 #include "myst/db/outgoing_queue.hpp"
 #include "myst/db/record_hub.hpp"
 #include "myst/db/relay_info.hpp"
-#include "myst/db/token_bucket.hpp"
 #include "myst/db/web_socket.hpp"
 #include "myst/runtime/task_group.hpp"
 #include "myst/runtime/worker_pool.hpp"

@@ -1,4 +1,4 @@
-// The small parts: addresses, queues, rate limits, memories.
+// The small parts: addresses, queues, memories.
 #include <gmock/gmock.h>
 
 #include "myst/base/backoff.hpp"
@@ -7,7 +7,6 @@
 #include "myst/db/outgoing_queue.hpp"
 #include "myst/db/relay_requests.hpp"
 #include "myst/db/relay_url.hpp"
-#include "myst/db/token_bucket.hpp"
 #include "myst/db/version_filter.hpp"
 
 namespace myst::db::test {
@@ -48,20 +47,6 @@ TEST(RelayUrl, AListKeepsEachAddressOnce) {
     ASSERT_TRUE(urls);
     EXPECT_EQ(urls->size(), 2U);
     EXPECT_FALSE(parse_relay_urls({"ws://a.example", "nonsense"}));
-}
-
-TEST(TokenBucket, AllowsABurstAndThenTheRate) {
-    ManualClock clock;
-    TokenBucket bucket(10, 3, clock.now());
-    for (int i = 0; i < 3; ++i) EXPECT_TRUE(bucket.take(clock.now()));
-    EXPECT_FALSE(bucket.take(clock.now()));
-    clock.advance(milliseconds(99));
-    EXPECT_FALSE(bucket.take(clock.now()));
-    clock.advance(milliseconds(1));
-    EXPECT_TRUE(bucket.take(clock.now()));
-    clock.advance(std::chrono::hours(24 * 365));
-    for (int i = 0; i < 3; ++i) EXPECT_TRUE(bucket.take(clock.now()));
-    EXPECT_FALSE(bucket.take(clock.now())) << "a long pause gives a burst, not more";
 }
 
 TEST(SeenIds, ForgetsTheOldestFirst) {

@@ -7,7 +7,7 @@
 
 #include "myst/base/clock.hpp"
 
-namespace myst::db {
+namespace myst {
 
 /// `per_second` tokens flow in, up to `burst`; every action takes one, and one that turns out dear more.
 class TokenBucket {
@@ -41,4 +41,4 @@ private:
     MonotonicTime last_;
 };
 
-}  // namespace myst::db
+}  // namespace myst
