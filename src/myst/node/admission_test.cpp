@@ -102,10 +102,13 @@ protected:
         return asked;
     }
     Task<> keep(std::uint32_t epoch, std::uint64_t total, ports::SessionRecord session) {
-        session.signer = payer_.address();
+        return keep_of(payer_.address(), epoch, total, std::move(session));
+    }
+    Task<> keep_of(Address payer, std::uint32_t epoch, std::uint64_t total, ports::SessionRecord session) {
+        session.signer = payer;
         session.provider = payee_;
         const codec::SignedVoucher voucher{{payee_, epoch, Amount(total), Amount(total)}, {}};
-        const ports::HeldVoucher held{payer_.address(), voucher, session.id};
+        const ports::HeldVoucher held{payer, voucher, session.id};
         auto kept = co_await provider_->ledger->keep_voucher(held, std::move(session));
         EXPECT_TRUE(kept);
     }
@@ -190,6 +193,7 @@ TEST_F(AdmissionTest, TwoRequestsAtOnceGiveOneSession) {
 }
 
 TEST_F(AdmissionTest, NeitherStrangersNorSlowRelaysKeepOthersOut) {
+    ASSERT_TRUE(world_.run(keep(0, 1, {})));
     world_.bus.slow_author = provider_->keys->node().node_key();
     std::vector<AskedPtr> strangers(60);
     for (std::size_t i = 0; i < strangers.size(); ++i) {
@@ -203,7 +207,27 @@ TEST_F(AdmissionTest, NeitherStrangersNorSlowRelaysKeepOthersOut) {
         std::count_if(strangers.begin(), strangers.end(), [](const auto& one) { return one->answer; });
     EXPECT_GE(answered, 1);
     EXPECT_LE(answered, 30) << "everybody can make us work for him";
+    EXPECT_GE(world_.chain.account_reads, 20U);
+    EXPECT_LE(world_.chain.account_reads, 50U) << "everybody can use up what the endpoint lets us ask";
+    EXPECT_LE(world_.chain.lane_reads, 5U) << "asked about lanes of payers without a deposit";
     world_.bus.slow_author.reset();
+}
+
+TEST_F(AdmissionTest, NewcomersDoNotTakeThePlacesOfWhoHasPaidBefore) {
+    ASSERT_TRUE(world_.run(keep(0, 1, {})));
+    world_.chain.hangs = [this](const Address& signer) { return signer != payer_.address(); };
+    std::vector<AskedPtr> newcomers(30);
+    for (std::size_t i = 0; i < newcomers.size(); ++i) {
+        const auto key = crypto::PrivateKey::generate(world_.rng);
+        world_.chain.accounts[key.address()].free = Amount(1'000'000);
+        ASSERT_TRUE(world_.run(send(key, SessionId{{static_cast<std::uint8_t>(i), 1}}, newcomers[i])));
+    }
+    EXPECT_TRUE(ask(payer_, SessionId{{9}})->accepted());
+    const auto full = std::count_if(newcomers.begin(), newcomers.end(), [](const auto& one) {
+        return one->refused() && one->refused()->code == RejectCode::full;
+    });
+    EXPECT_GE(full, 1) << "they wait for ever";
+    world_.chain.hangs = nullptr;
 }
 
 struct Streams {
@@ -280,7 +304,8 @@ Task<> leave_while_asking(World& world, SessionAccept accept, Task<> ask_again, 
     EXPECT_TRUE(stream);
     if (!stream) co_return;
     world.wire.carry(std::uint64_t{1} << 40);
-    world.chain.hangs = world.wire.removal_hangs = true;
+    world.chain.hangs = [](const Address&) { return true; };
+    world.wire.removal_hangs = true;
     const auto reads = world.chain.lane_reads;
     co_await std::move(ask_again);
     const auto looking = [&] { return world.chain.lane_reads > reads; };
@@ -292,7 +317,7 @@ Task<> leave_while_asking(World& world, SessionAccept accept, Task<> ask_again, 
     stream->close();
     const auto ending = [&] { return world.wire.removals > removals; };
     co_await wait_until(world, ending, kPatience);
-    world.chain.hangs = false;
+    world.chain.hangs = nullptr;
     const auto answered = [&] { return asked->answer.has_value(); };
     co_await wait_until(world, answered, milliseconds(200));
     world.wire.removal_hangs = false;
@@ -547,6 +572,9 @@ TEST_F(AdmissionTest, TwoHundredStopsLeaveNoMoreThanTheCreditUnpaid) {
     for (unsigned i = 0; i < 200; ++i) {
         const auto payer = crypto::PrivateKey::generate(world_.rng);
         world_.chain.accounts[payer.address()].free = Amount(1'000'000);
+        ports::SessionRecord earlier;
+        earlier.id = SessionId{{static_cast<std::uint8_t>(i), 8}};
+        ASSERT_TRUE(world_.run(keep_of(payer.address(), 0, 0, earlier)));
         const auto asked = ask(payer, SessionId{{static_cast<std::uint8_t>(i), 9}});
         ASSERT_TRUE(asked->accepted()) << "stop " << i;
         std::vector<unsigned> payments(pick(0, 4));

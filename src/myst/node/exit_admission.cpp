@@ -35,6 +35,18 @@ private:
     Address payer_;
 };
 
+/// Counts a newcomer's request for as long as it lives.
+class Newcomer {
+public:
+    explicit Newcomer(std::size_t& count) : count_(count) { ++count_; }
+    ~Newcomer() { --count_; }
+    Newcomer(const Newcomer&) = delete;
+    Newcomer& operator=(const Newcomer&) = delete;
+
+private:
+    std::size_t& count_;
+};
+
 }  // namespace
 
 Task<Envelope> ExitSessions::admit(SessionRequest request, NodeKey consumer) {
@@ -51,9 +63,33 @@ Task<ExitSessions::Admission<ExitSessions::SessionPtr>> ExitSessions::prepare(Se
     auto sound = check_request(request, consumer);
     if (!sound) co_return tl::unexpected(std::move(sound.error()));
     const Admitting mark(admitting_, request);
-    auto known = co_await context_.ledger.knows_session(request.id);
-    if (!known) co_return refuse(request, RejectCode::unavailable, "the ledger cannot be read at the moment");
-    if (*known) co_return refuse(request, RejectCode::request, "the session id was used before");
+    auto used = co_await context_.ledger.knows_session(request.id);
+    auto held = co_await context_.ledger.highest_voucher(request.signer, settings_.payee);
+    if (!used || !held) co_return refuse(request, RejectCode::unavailable, "the ledger cannot be read at the moment");
+    if (*used) co_return refuse(request, RejectCode::request, "the session id was used before");
+    std::optional<Newcomer> newcomer;
+    if (!*held) {
+        if (!may_look_at_newcomer()) co_return refuse(request, RejectCode::full, "too many new payers at the moment");
+        newcomer.emplace(newcomers_);
+        auto funded = co_await look_at_newcomer(request);
+        if (!funded) co_return tl::unexpected(std::move(funded.error()));
+    }
+    co_return co_await replace_session(request, consumer);
+}
+
+bool ExitSessions::may_look_at_newcomer() {
+    return newcomers_ < settings_.max_newcomers && newcomer_looks_.take(context_.clock.now());
+}
+
+Task<ExitSessions::Admission<void>> ExitSessions::look_at_newcomer(SessionRequest request) {
+    auto account = co_await context_.chain.account(request.signer);
+    if (!account) co_return refuse(request, RejectCode::unavailable, "the chain cannot be read at the moment");
+    if (account->free.is_zero()) co_return refuse(request, RejectCode::funds, "there is no deposit");
+    co_return Admission<void>();
+}
+
+Task<ExitSessions::Admission<ExitSessions::SessionPtr>> ExitSessions::replace_session(SessionRequest request,
+                                                                                      NodeKey consumer) {
     bool remembered = false;
     for (;;) {
         // What was paid and used in the payer's earlier session must be on disk before it is counted.

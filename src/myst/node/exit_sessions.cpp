@@ -17,6 +17,8 @@ constexpr milliseconds kGoodbyeLimit{1'000};
 constexpr milliseconds kCoverageAge{1'000};
 constexpr milliseconds kMeterPoll{100};
 constexpr milliseconds kSaveInterval{2'000};
+constexpr std::uint32_t kNewcomersPerSecond = 10;
+constexpr std::uint32_t kNewcomerBurst = 20;
 
 /// Marks a payer's session as being ended for as long as it lives.
 class Ending {
@@ -69,6 +71,7 @@ ExitSessions::ExitSessions(Context& context, ExitSessionsSettings settings, port
       exit_(exit),
       pool_(std::move(pool)),
       on_exposure_(std::move(on_exposure)),
+      newcomer_looks_(kNewcomersPerSecond, kNewcomerBurst, context.clock.now()),
       streams_(context.executor) {}
 
 // Payment streams

@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "myst/base/token_bucket.hpp"
 #include "myst/node/address_pool.hpp"
 #include "myst/node/envelope.hpp"
 #include "myst/node/exit_session.hpp"
@@ -28,6 +29,7 @@ struct ExitSessionsSettings {
     Amount settle_trigger;  ///< above so much of it, what is held is to be settled
     Amount min_free;        ///< deposit that a consumer must have left
     std::size_t max_sessions = 256;
+    std::size_t max_newcomers = 12;     ///< payers without a voucher here whose requests are looked at at a time
     milliseconds deposit_look{5'000};   ///< between looks at the deposits of sessions that do not pay
     milliseconds unpaid_limit{60'000};  ///< after which a session ends whose gate is shut and that pays nothing new
 };
@@ -72,6 +74,12 @@ private:
     [[nodiscard]] bool is_used(const SessionRequest& request) const;
     /// Against replay; false if this payer, or too many others, have asked too often.
     [[nodiscard]] bool remember(const SessionRequest& request);
+    /// Whether a payer of whom no voucher is held may cost us questions to the chain.
+    [[nodiscard]] bool may_look_at_newcomer();
+    /// Refuses a newcomer without a deposit, by one question.
+    [[nodiscard]] Task<Admission<void>> look_at_newcomer(SessionRequest request);
+    /// Looks at the funds once the payer's earlier session is over, and lets in.
+    [[nodiscard]] Task<Admission<SessionPtr>> replace_session(SessionRequest request, NodeKey consumer);
     [[nodiscard]] Task<Admission<Funds>> look_at_funds(SessionRequest request);
     [[nodiscard]] Task<Admission<SessionPtr>> let_in(SessionRequest request, NodeKey consumer, Funds funds);
     [[nodiscard]] SessionAccept acceptance(const ExitSession& session) const;
@@ -108,8 +116,10 @@ private:
     std::map<SessionId, SessionPtr> sessions_;
     std::map<Address, SessionId> admitting_;                      ///< requests being looked at, one for each payer
     std::map<Address, std::map<SessionId, MonotonicTime>> seen_;  ///< requests of payers with a deposit
-    std::multiset<Address> ending_;                               ///< payers whose session is being ended
-    std::map<std::string, std::size_t> streams_of_;               ///< payment streams of each client address
+    TokenBucket newcomer_looks_;
+    std::size_t newcomers_ = 0;                      ///< requests of newcomers being looked at
+    std::multiset<Address> ending_;                  ///< payers whose session is being ended
+    std::map<std::string, std::size_t> streams_of_;  ///< payment streams of each client address
     TaskGroup streams_;
 };
 

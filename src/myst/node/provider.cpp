@@ -17,6 +17,7 @@ constexpr milliseconds kRepublishAfterFailure{5'000};
 constexpr seconds kWithdrawnLifetime{1};
 constexpr milliseconds kInboxPoll{60'000};
 constexpr std::size_t kMaxAnswering = 16;
+constexpr std::size_t kMaxNewcomers = kMaxAnswering - kMaxAnswering / 4;
 constexpr std::size_t kMaxSending = 256;
 constexpr unsigned kRefusalsPerSecond = 10;
 
@@ -192,6 +193,7 @@ Task<Result<>> Provider::open_exit() {
     sessions.unpaid_limit = settings_.unpaid_limit;
     sessions.min_free = settings_.min_free;
     sessions.max_sessions = settings_.max_sessions;
+    sessions.max_newcomers = kMaxNewcomers;
     auto on_exposure = [this] { settler_.look_soon(); };
     sessions_ =
         std::make_unique<ExitSessions>(context_, std::move(sessions), *exit_, std::move(*pool), std::move(on_exposure));
