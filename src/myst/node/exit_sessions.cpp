@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "myst/base/log.hpp"
-#include "myst/crypto/address.hpp"
+#include "myst/node/exit_payment.hpp"
 
 namespace myst::node {
 namespace {
@@ -164,37 +164,13 @@ Task<Result<>> ExitSessions::take_leave(PaymentStream& stream, SessionPtr sessio
     co_return Result<>();
 }
 
-tl::expected<std::optional<ports::HeldVoucher>, pay::RefuseCode> ExitSessions::judge(ExitSession& session,
-                                                                                     const pay::Frame& frame) const {
-    const auto domain = lane_domain(context_.chain.identity());
-    auto& payee = session.payee;
-    tl::expected<pay::Verdict, pay::RefuseCode> verdict = tl::unexpected(pay::RefuseCode::wrong_signer);
-    ports::HeldVoucher proof;
-    if (const auto* plain = std::get_if<pay::VoucherFrame>(&frame)) {
-        const auto voucher = plain->with_provider(settings_.payee);
-        const auto signer = codec::recover_signer(domain, voucher);
-        if (signer) verdict = payee.examine(voucher, *signer, session.coverage);
-        proof = {payee.signer(), voucher, session.id};
-    } else if (const auto* begun = std::get_if<pay::TickVoucherFrame>(&frame)) {
-        const auto voucher = begun->with_provider(settings_.payee);
-        const auto signer = codec::recover_signer(domain, voucher);
-        if (signer) verdict = payee.examine(voucher, *signer, session.coverage);
-        proof = ports::HeldVoucher::of(payee.signer(), voucher, {0, voucher.tick_voucher.anchor}, session.id);
-    } else if (const auto* next = std::get_if<pay::TickFrame>(&frame)) {
-        verdict = payee.examine(next->tick, session.coverage);
-        if (verdict) proof = ports::HeldVoucher::of(payee.signer(), *payee.tick_voucher(), next->tick, session.id);
-    }
-    if (!verdict) return tl::unexpected(verdict.error());
-    if (*verdict == pay::Verdict::repeat) return std::nullopt;
-    return proof;
-}
-
 Task<std::optional<pay::RefuseCode>> ExitSessions::take_payment(SessionPtr session, pay::Frame frame) {
     if (context_.clock.now() - session->coverage_at > kCoverageAge) {
         auto refreshed = co_await refresh_coverage(session);
         if (!refreshed) log::warn("{}", refreshed.error().in("the deposit was not re-checked").message);
     }
-    const auto proof = judge(*session, frame);
+    const auto domain = lane_domain(context_.chain.identity());
+    const auto proof = judge(*session, frame, domain, settings_.payee);
     if (!proof) {
         if (proof.error() == pay::RefuseCode::risk_limit) on_exposure_();
         co_return proof.error();
@@ -210,7 +186,7 @@ Task<std::optional<pay::RefuseCode>> ExitSessions::take_payment(SessionPtr sessi
         co_return pay::RefuseCode::storage;
     }
     const auto before = session->payee.total();
-    credit(*session, **proof);
+    credit(*session, **proof, domain);
     if (session->payee.total() > before) session->funded_at = context_.clock.now();
     if (session->payee.should_settle(session->coverage)) on_exposure_();
     co_return std::nullopt;
@@ -222,18 +198,6 @@ Task<Result<>> ExitSessions::store(SessionPtr session, ports::HeldVoucher proof)
     ++record.vouchers;
     session->saved = context_.clock.now();
     co_return co_await context_.ledger.keep_voucher(proof, std::move(record));
-}
-
-/// Another stream of the session may have brought more while this one was being stored.
-void ExitSessions::credit(ExitSession& session, const ports::HeldVoucher& proof) const {
-    const auto total = proof.total();
-    if (total < session.payee.total()) return;
-    if (total > session.payee.total()) ++session.vouchers;
-    session.payee.credit(total);
-    if (!proof.ticks) session.payee.end_ticks();
-    if (proof.ticks && proof.ticks->newest.index == 0) {
-        session.payee.begin_ticks(lane_domain(context_.chain.identity()), *proof.tick_voucher());
-    }
 }
 
 Task<Result<>> ExitSessions::acknowledge(PaymentStream& stream, SessionPtr session) {

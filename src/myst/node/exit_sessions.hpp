@@ -89,11 +89,7 @@ private:
     [[nodiscard]] Task<Result<>> take_leave(PaymentStream& stream, SessionPtr session);
     /// The refuse code if the payment does not count.
     [[nodiscard]] Task<std::optional<pay::RefuseCode>> take_payment(SessionPtr session, pay::Frame frame);
-    /// What a payment proves, unless it proves nothing new.
-    [[nodiscard]] tl::expected<std::optional<ports::HeldVoucher>, pay::RefuseCode> judge(ExitSession& session,
-                                                                                         const pay::Frame& frame) const;
     [[nodiscard]] Task<Result<>> store(SessionPtr session, ports::HeldVoucher proof);
-    void credit(ExitSession& session, const ports::HeldVoucher& proof) const;
     [[nodiscard]] Task<Result<>> refuse_payment(PaymentStream& stream, SessionPtr session, pay::RefuseCode code);
     [[nodiscard]] Task<Result<>> acknowledge(PaymentStream& stream, SessionPtr session);
     [[nodiscard]] Task<Result<>> refresh_coverage(SessionPtr session);
