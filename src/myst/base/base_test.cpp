@@ -73,6 +73,9 @@ TEST(TokenBucket, AllowsABurstAndThenTheRate) {
     clock.advance(std::chrono::hours(24 * 365));
     for (int i = 0; i < 3; ++i) EXPECT_TRUE(bucket.take(clock.now()));
     EXPECT_FALSE(bucket.take(clock.now())) << "a long pause gives a burst, not more";
+    bucket.give_back();
+    EXPECT_TRUE(bucket.take(clock.now()));
+    EXPECT_FALSE(bucket.take(clock.now()));
 }
 
 TEST(Secret, MoveWipesTheSource) {

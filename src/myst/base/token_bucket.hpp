@@ -27,6 +27,9 @@ public:
         return true;
     }
 
+    /// Puts one token back: its action does not count after all.
+    void give_back() { level_ = std::min(full_, level_ + kMicro); }
+
     /// Takes tokens for what was done already; the level may fall below zero, and later actions wait longer.
     void charge(std::size_t tokens) {
         level_ -= static_cast<std::int64_t>(std::min<std::size_t>(tokens, kMaxCharge)) * kMicro;

@@ -34,11 +34,13 @@ using AskedPtr = std::shared_ptr<Asked>;
 
 class AdmissionTest : public testing::Test {
 protected:
-    AdmissionTest() {
+    /// By default, sessions may send as much as they like.
+    explicit AdmissionTest(std::uint32_t frames_per_second = 100'000) {
         auto settings = provider_settings();
         settings.provider.risk_limit = Amount(10'000);
         settings.provider.deposit_look = milliseconds(20);
         settings.provider.unpaid_limit = kUnpaidLimit;
+        settings.provider.frames_per_second = frames_per_second;
         provider_ = std::make_unique<TestNode>(world_, "provider", std::move(settings));
         payee_ = provider_->keys->wallet()->address();
         world_.chain.accounts[payer_.address()].free = Amount(1'000'000);
@@ -473,6 +475,59 @@ TEST_F(AdmissionTest, WhoPaysALittleAgainAndAgainKeepsItsSession) {
     ASSERT_TRUE(world_.run(pay_until(payer_, domain, *asked->accepted(), total, long_enough, refused)));
     EXPECT_FALSE(refused);
     EXPECT_TRUE(world_.wire.peer) << "the session is over";
+}
+
+/// Sends frames without waiting, then counts the acknowledgements and what the last of them says.
+Task<> send_at_once(SessionAccept accept, std::vector<pay::Frame> frames, std::size_t& acknowledged, Amount& total) {
+    auto stream = co_await greet(accept);
+    EXPECT_TRUE(stream);
+    if (!stream) co_return;
+    for (const auto& frame : frames) {
+        auto sent = co_await stream->send(frame);
+        EXPECT_TRUE(sent);
+    }
+    while (acknowledged < frames.size()) {
+        auto answer = co_await stream->receive(kStreamLimit);
+        const auto* ack = answer ? std::get_if<pay::AckFrame>(&*answer) : nullptr;
+        EXPECT_TRUE(ack);
+        if (!ack) co_return;
+        ++acknowledged;
+        total = ack->total;
+    }
+}
+
+class PacingTest : public AdmissionTest {
+protected:
+    static constexpr std::uint32_t kFramesPerSecond = 5;
+    PacingTest() : AdmissionTest(kFramesPerSecond) {}
+    /// How long a new session takes for so many vouchers of `first`, `first + step` …; all of them are acknowledged.
+    milliseconds time_for(std::size_t count, std::uint64_t first, std::uint64_t step) {
+        const auto asked = ask(payer_, SessionId{{1}});
+        EXPECT_TRUE(asked->accepted());
+        const auto accept = *asked->accepted();
+        std::vector<pay::Frame> frames;
+        for (std::size_t i = 0; i < count; ++i) {
+            const Amount total(first + i * step);
+            const codec::Voucher voucher{payee_, accept.epoch, total, total};
+            frames.push_back(
+                pay::VoucherFrame::of(codec::sign_voucher(lane_domain(world_.chain.identity()), voucher, payer_)));
+        }
+        std::size_t acknowledged = 0;
+        Amount total;
+        const auto begin = world_.clock.now();
+        EXPECT_TRUE(world_.run(send_at_once(accept, std::move(frames), acknowledged, total)));
+        EXPECT_EQ(acknowledged, count) << "frames were lost";
+        EXPECT_EQ(total, Amount(first + (count - 1) * step));
+        return std::chrono::duration_cast<milliseconds>(world_.clock.now() - begin);
+    }
+};
+
+TEST_F(PacingTest, WhoRepeatsItselfIsReadMoreSlowly) {
+    EXPECT_GE(time_for(210, 100, 0), milliseconds(1'900)) << "10 frames beyond the burst, at 5 a second";
+}
+
+TEST_F(PacingTest, WhoPaysForAChunkEachTimeIsNot) {
+    EXPECT_LT(time_for(300, 10, 4), milliseconds(15'000)) << "it would take 20 s at 5 a second";
 }
 
 TEST_F(AdmissionTest, AReleaseEndsTheSessionAndIsSettledAtOnce) {

@@ -12,6 +12,7 @@ constexpr seconds kMaxRequestAge{120};
 // A request is refused by its age when it is older than this, on either side of the clock.
 constexpr seconds kRemembered = 2 * kMaxRequestAge;
 constexpr milliseconds kEndPoll{10};
+constexpr std::uint32_t kFrameBurst = 200;
 constexpr std::size_t kMaxSeenPerPayer = 64;
 constexpr std::size_t kMaxPayersSeen = 10'000;
 
@@ -208,9 +209,10 @@ Task<ExitSessions::Admission<ExitSessions::SessionPtr>> ExitSessions::let_in(Ses
     terms.debt = funds.debt;
     terms.risk_limit = settings_.risk_limit;
     terms.settle_trigger = settings_.settle_trigger;
-    auto session = std::make_shared<ExitSession>(ExitSession{
-        request.id, consumer, *address,
-        pay::PayeeSession(terms, request.signer, settings_.payee, funds.coverage.epoch, funds.base), funds.coverage});
+    auto session = std::make_shared<ExitSession>(
+        ExitSession{request.id, consumer, *address,
+                    pay::PayeeSession(terms, request.signer, settings_.payee, funds.coverage.epoch, funds.base),
+                    funds.coverage, TokenBucket(settings_.frames_per_second, kFrameBurst, context_.clock.now())});
     session->coverage_at = session->last_frame = context_.clock.now();
     session->started_at = context_.clock.unix_now();
     session->requested = request.created;

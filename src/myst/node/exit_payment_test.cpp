@@ -44,8 +44,9 @@ protected:
     Address payee_{{2}};
     crypto::PrivateKey payer_ = crypto::PrivateKey::generate(rng_);
     PaymentSigner signer_{{payer_, domain_, payee_, 0, SessionId{{1}}}, clock_, rng_};
-    ExitSession session_{SessionId{{1}}, NodeKey{}, "127.0.0.2",
-                         pay::PayeeSession(terms(), payer_.address(), payee_, 0, Amount(50)), coverage()};
+    ExitSession session_{SessionId{{1}}, NodeKey{},
+                         "127.0.0.2",    pay::PayeeSession(terms(), payer_.address(), payee_, 0, Amount(50)),
+                         coverage(),     TokenBucket(1, 1, clock_.now())};
 };
 
 TEST_F(ExitPaymentTest, AVoucherProvesWhatItsPayerOwesAndCountsOnceItIsCredited) {
@@ -88,6 +89,24 @@ TEST_F(ExitPaymentTest, OnlyThePayersOwnSignatureCounts) {
     EXPECT_EQ(refused(other.by_voucher(Amount(150), Amount(150)).frame), pay::RefuseCode::wrong_signer);
     EXPECT_EQ(refused(pay::VoucherFrame{0, Amount(150), Amount(150), {}}), pay::RefuseCode::wrong_signer);
     EXPECT_EQ(refused(pay::HelloFrame{}), pay::RefuseCode::wrong_signer) << "no payment at all";
+}
+
+TEST_F(ExitPaymentTest, ARepeatedSignatureIsNotRecoveredAgain) {
+    const auto frame = voucher(150);
+    ASSERT_TRUE(take(frame));
+    EXPECT_EQ(session_.verified, frame);
+    EXPECT_EQ(refused(pay::VoucherFrame{0, Amount(150), Amount(150), {}}), pay::RefuseCode::wrong_signer);
+    EXPECT_EQ(session_.verified, frame) << "what was refused is remembered as good";
+    session_.verified = pay::VoucherFrame{0, Amount(150), Amount(150), {}};
+    EXPECT_FALSE(refused(*session_.verified)) << "recovering this signature fails";
+    session_.coverage.free = Amount(100);
+    EXPECT_EQ(refused(*session_.verified), pay::RefuseCode::not_covered) << "everything else is looked at";
+}
+
+TEST_F(ExitPaymentTest, APaymentOfHalfTheLeastChunkIsNoBurden) {
+    EXPECT_FALSE(is_worth_a_frame(session_, Amount(0)));
+    EXPECT_FALSE(is_worth_a_frame(session_, Amount(3)));
+    EXPECT_TRUE(is_worth_a_frame(session_, Amount(4))) << "100 units a MiB, rounded up";
 }
 
 TEST_F(ExitPaymentTest, NothingCountsThatTheDepositOrTheRiskLimitDoesNotCover) {

@@ -1,6 +1,7 @@
 // One session that this node sells, as it stands in memory.
 #pragma once
 
+#include "myst/base/token_bucket.hpp"
 #include "myst/node/context.hpp"
 #include "myst/pay/payee.hpp"
 
@@ -12,13 +13,15 @@ struct ExitSession {
     std::string client_address;  ///< inside the tunnel
     pay::PayeeSession payee;
     pay::Coverage coverage;  ///< what the chain guaranteed when last asked
+    TokenBucket frames;      ///< how fast its payment streams are read
     MonotonicTime coverage_at{};
     UnixTime started_at{};
     UnixTime requested{};                   ///< the request's own time
     std::optional<MonotonicTime> opened{};  ///< first HELLO: from here on time is charged
     MonotonicTime last_frame{};
-    MonotonicTime funded_at{};  ///< when the gate was last seen open, or a new payment was credited since
-    std::uint64_t stream = 0;   ///< counts payment streams; only the newest may act
+    MonotonicTime funded_at{};             ///< when the gate was last seen open, or a new payment was credited since
+    std::optional<pay::Frame> verified{};  ///< the last payment whose signature was found to be the payer's
+    std::uint64_t stream = 0;              ///< counts payment streams; only the newest may act
     ports::TrafficCounters traffic{};
     std::uint64_t vouchers = 0;   ///< accepted
     std::uint64_t allowance = 0;  ///< as given to the gate

@@ -13,6 +13,7 @@ constexpr milliseconds kHelloLimit{3'000};
 constexpr milliseconds kSilenceLimit{60'000};
 constexpr milliseconds kOpenLimit{30'000};
 constexpr milliseconds kStorePoll{10};
+constexpr milliseconds kTurnPoll{20};
 constexpr milliseconds kGoodbyeLimit{1'000};
 constexpr milliseconds kCoverageAge{1'000};
 constexpr milliseconds kMeterPoll{100};
@@ -104,11 +105,16 @@ Task<> ExitSessions::serve_stream(PaymentStream stream) {
         std::ignore = co_await stream.send(refusal);
         co_return;
     }
+    co_await wait_for_turn(session);
     const auto number = ++session->stream;
     auto outcome = co_await greet(stream, session);
     if (outcome) outcome = co_await talk(stream, session, number);
     if (!outcome) log::debug("payment stream of session {} ended: {}", session->id.hex(), outcome.error().message);
     stream.close();
+}
+
+Task<> ExitSessions::wait_for_turn(SessionPtr session) {
+    while (!session->frames.take(context_.clock.now())) co_await sleep_for(kTurnPoll);
 }
 
 Task<Result<>> ExitSessions::greet(PaymentStream& stream, SessionPtr session) {
@@ -127,6 +133,7 @@ Task<Result<>> ExitSessions::greet(PaymentStream& stream, SessionPtr session) {
 
 Task<Result<>> ExitSessions::talk(PaymentStream& stream, SessionPtr session, std::uint64_t number) {
     for (;;) {
+        co_await wait_for_turn(session);
         auto frame = co_await stream.receive(kSilenceLimit);
         if (!frame) co_return forward_error(frame);
         if (session->stream != number) co_return Result<>();
@@ -187,7 +194,9 @@ Task<std::optional<pay::RefuseCode>> ExitSessions::take_payment(SessionPtr sessi
     }
     const auto before = session->payee.total();
     credit(*session, **proof, domain);
-    if (session->payee.total() > before) session->funded_at = context_.clock.now();
+    const auto gained = session->payee.total().minus_saturating(before);
+    if (!gained.is_zero()) session->funded_at = context_.clock.now();
+    if (is_worth_a_frame(*session, gained)) session->frames.give_back();
     if (session->payee.should_settle(session->coverage)) on_exposure_();
     co_return std::nullopt;
 }

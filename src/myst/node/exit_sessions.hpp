@@ -25,9 +25,10 @@ struct ExitSessionsSettings {
     std::uint16_t mtu = 1420;
     std::vector<std::string> dns;
     std::uint64_t credit_bytes = 1 << 20;
-    Amount risk_limit;      ///< R: most that may rest on one payer's signatures alone
-    Amount settle_trigger;  ///< above so much of it, what is held is to be settled
-    Amount min_free;        ///< deposit that a consumer must have left
+    Amount risk_limit;                     ///< R: most that may rest on one payer's signatures alone
+    Amount settle_trigger;                 ///< above so much of it, what is held is to be settled
+    Amount min_free;                       ///< deposit that a consumer must have left
+    std::uint32_t frames_per_second = 50;  ///< read from one session, besides payments worth a chunk
     std::size_t max_sessions = 256;
     std::size_t max_newcomers = 12;     ///< payers without a voucher here whose requests are looked at at a time
     milliseconds deposit_look{5'000};   ///< between looks at the deposits of sessions that do not pay
@@ -84,6 +85,8 @@ private:
     [[nodiscard]] Task<Admission<SessionPtr>> let_in(SessionRequest request, NodeKey consumer, Funds funds);
     [[nodiscard]] SessionAccept acceptance(const ExitSession& session) const;
     [[nodiscard]] Task<> serve_stream(PaymentStream stream);
+    /// Waits until another frame of the session may be read.
+    [[nodiscard]] Task<> wait_for_turn(SessionPtr session);
     [[nodiscard]] Task<Result<>> talk(PaymentStream& stream, SessionPtr session, std::uint64_t number);
     [[nodiscard]] Task<Result<>> greet(PaymentStream& stream, SessionPtr session);
     [[nodiscard]] Task<Result<>> take_leave(PaymentStream& stream, SessionPtr session);

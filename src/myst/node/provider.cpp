@@ -192,6 +192,7 @@ Task<Result<>> Provider::open_exit() {
     sessions.deposit_look = settings_.deposit_look;
     sessions.unpaid_limit = settings_.unpaid_limit;
     sessions.min_free = settings_.min_free;
+    sessions.frames_per_second = settings_.frames_per_second;
     sessions.max_sessions = settings_.max_sessions;
     sessions.max_newcomers = kMaxNewcomers;
     auto on_exposure = [this] { settler_.look_soon(); };

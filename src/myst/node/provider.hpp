@@ -22,6 +22,7 @@ struct ProviderSettings {
     std::uint32_t settle_trigger_percent = 50;  ///< of the risk limit
     Amount min_free;
     Amount stake;
+    std::uint32_t frames_per_second = 50;  ///< read from one session, besides payments worth a chunk
     std::size_t max_sessions = 256;
     milliseconds deposit_look{5'000};   ///< between looks at the deposits of open sessions that do not pay
     milliseconds unpaid_limit{60'000};  ///< after which a session ends whose gate is shut and that pays nothing new
