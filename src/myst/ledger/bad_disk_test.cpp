@@ -110,7 +110,7 @@ std::optional<std::string> answers(const MemoryDisk& disk) {
         add(*issued);
     }
     const auto held = ledger.run(ledger->held_vouchers(provider()));
-    const auto sessions = ledger.run(ledger->sessions(kLanes + 1));
+    const auto sessions = ledger.run(ledger->sold_sessions(provider(), kLanes + 1));
     if (!held || !sessions) return std::nullopt;
     add(*held);
     for (const auto& session : *sessions) all += session.id.hex() + session.end_reason;

@@ -85,7 +85,7 @@ protected:
         Bytes all;
         const auto add = [&all](const Bytes& row) { all.insert(all.end(), row.begin(), row.end()); };
         const auto held = tables->all_held_by(kProvider);
-        const auto sessions = tables->sessions(1'000);
+        const auto sessions = tables->sold_sessions(kProvider, 1'000);
         if (!held || !sessions) return std::nullopt;
         for (const auto& one : *held) add(encode_voucher(Side::held, one));
         for (const auto& one : *sessions) add(encode_session(one));
@@ -122,7 +122,7 @@ TEST_F(IntegrityTest, WhatWasCommittedIsThereAgain) {
     ASSERT_TRUE(held);
     ASSERT_EQ(held->size(), static_cast<std::size_t>(kPayers));
     EXPECT_EQ(held->front().voucher.voucher.total, Amount(200));
-    EXPECT_EQ(tables->sessions(1'000)->size(), static_cast<std::size_t>(kPayers * kSessionsPerPayer));
+    EXPECT_EQ(tables->sold_sessions(kProvider, 1'000)->size(), static_cast<std::size_t>(kPayers * kSessionsPerPayer));
 }
 
 TEST_F(IntegrityTest, NoFlippedByteChangesAnAnswer) {
@@ -164,7 +164,7 @@ TEST_F(IntegrityTest, AKilledProcessLeavesItsJournal) {
     auto tables = LedgerTables::open(killed);
     ASSERT_TRUE(tables) << tables.error().describe();
     EXPECT_EQ(tables->journal_size(), 0);
-    EXPECT_EQ(tables->sessions(10)->size(), 2U);
+    EXPECT_EQ(tables->sold_sessions(kProvider, 10)->size(), 2U);
     const auto held = tables->highest(Side::held, payer(1), kProvider, 3);
     ASSERT_TRUE(held && *held);
     EXPECT_EQ((*held)->voucher, voucher(1, 50).voucher);

@@ -128,8 +128,8 @@ LedgerTables::LedgerTables(sys::Database database, Mark mark)
                                                  " WHERE side=1 AND signer=?")),
       put_session_(database_.prepare("INSERT OR REPLACE INTO session_records VALUES(?,?,?,?,?)")),
       find_session_(database_.prepare("SELECT id, signer, provider, started, row FROM session_records WHERE id=?")),
-      list_sessions_(database_.prepare("SELECT id, signer, provider, started, row FROM session_records"
-                                       " ORDER BY started DESC, id LIMIT ?")),
+      list_sold_(database_.prepare("SELECT id, signer, provider, started, row FROM session_records"
+                                   " WHERE provider=? ORDER BY started DESC, id LIMIT ?")),
       list_sessions_between_(database_.prepare("SELECT id, signer, provider, started, row FROM session_records"
                                                " WHERE signer=? AND provider=?")) {}
 
@@ -319,6 +319,11 @@ Result<std::vector<HeldVoucher>> LedgerTables::read_vouchers(sys::Statement& que
 }
 
 Result<std::vector<SessionRecord>> LedgerTables::read_sessions(sys::Statement& query) {
+    return read_sessions(query, [](const SessionRecord&) { return true; });
+}
+
+template <class Wanted>
+Result<std::vector<SessionRecord>> LedgerTables::read_sessions(sys::Statement& query, Wanted wanted) {
     std::vector<SessionRecord> sessions;
     for (;;) {
         auto row = query.step();
@@ -330,7 +335,7 @@ Result<std::vector<SessionRecord>> LedgerTables::read_sessions(sys::Statement& q
             same(query, 0, session->id) && same(query, 1, session->signer) && same(query, 2, session->provider) &&
             query.integer(3) == static_cast<std::int64_t>(session->started.time_since_epoch().count());
         if (!found_by_its_key) return damaged("a session's key is not the session's");
-        sessions.push_back(std::move(*session));
+        if (wanted(*session)) sessions.push_back(std::move(*session));
     }
     query.reset();
     return sessions;
@@ -357,9 +362,16 @@ Result<Amount> LedgerTables::unpaid(const Address& signer, const Address& provid
     return cost.minus_saturating(paid);
 }
 
-Result<std::vector<SessionRecord>> LedgerTables::sessions(std::size_t limit) {
+Result<std::vector<SessionRecord>> LedgerTables::sold_sessions(const Address& provider, std::size_t limit) {
     if (auto folded = fold(); !folded) return forward_error(folded);
-    return read_sessions(list_sessions_.with(limit));
+    return read_sessions(list_sold_.with(provider, limit));
+}
+
+Result<std::vector<SessionRecord>> LedgerTables::open_sessions(const Address& provider) {
+    if (auto folded = fold(); !folded) return forward_error(folded);
+    constexpr std::int64_t kAll = -1;
+    return read_sessions(list_sold_.with(provider, kAll),
+                         [](const SessionRecord& session) { return session.ended == UnixTime{}; });
 }
 
 }  // namespace myst::ledger

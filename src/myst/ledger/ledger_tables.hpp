@@ -55,7 +55,8 @@ public:
     [[nodiscard]] Result<bool> knows_session(const SessionId& id);
     /// Sum of costs less sum of payments of one payer's sessions with one provider; zero if more was paid.
     [[nodiscard]] Result<Amount> unpaid(const Address& signer, const Address& provider);
-    [[nodiscard]] Result<std::vector<ports::SessionRecord>> sessions(std::size_t limit);
+    [[nodiscard]] Result<std::vector<ports::SessionRecord>> sold_sessions(const Address& provider, std::size_t limit);
+    [[nodiscard]] Result<std::vector<ports::SessionRecord>> open_sessions(const Address& provider);
 
 private:
     using Lane = std::tuple<Address, Address, std::uint32_t>;  ///< signer, provider, epoch
@@ -70,6 +71,9 @@ private:
     [[nodiscard]] Result<bool> is_highest(const ports::HeldVoucher& held);
     [[nodiscard]] Result<bool> may_write(const ports::SessionRecord& session);
     [[nodiscard]] Result<std::vector<ports::HeldVoucher>> read_vouchers(sys::Statement& query);
+    /// Checks every row and returns those that are wanted.
+    template <class Wanted>
+    [[nodiscard]] Result<std::vector<ports::SessionRecord>> read_sessions(sys::Statement& query, Wanted wanted);
     [[nodiscard]] Result<std::vector<ports::SessionRecord>> read_sessions(sys::Statement& query);
 
     sys::Database database_;
@@ -82,7 +86,7 @@ private:
     sys::Statement list_vouchers_of_signer_;
     sys::Statement put_session_;
     sys::Statement find_session_;
-    sys::Statement list_sessions_;
+    sys::Statement list_sold_;
     sys::Statement list_sessions_between_;
 
     std::map<Lane, ports::HeldVoucher> newer_vouchers_;  ///< in the journal and not yet in the tables

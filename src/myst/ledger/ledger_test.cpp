@@ -82,7 +82,7 @@ TEST_F(LedgerTest, TheSessionIsStoredWithItsVoucher) {
     session.paid = Amount(300);
     ASSERT_TRUE(run(ledger_->keep_voucher(voucher(300), session)));
     ledger_ = reopen();
-    const auto sessions = run(ledger_->sessions(10));
+    const auto sessions = run(ledger_->sold_sessions({}, 10));
     ASSERT_EQ(sessions->size(), 1U);
     EXPECT_EQ((*sessions)[0].paid, Amount(300));
 }
@@ -203,11 +203,30 @@ TEST_F(LedgerTest, SessionsRoundTripNewestFirst) {
     newer.started = UnixTime(seconds(200));
     ASSERT_TRUE(run(ledger_->save_session(session)));
     ASSERT_TRUE(run(ledger_->save_session(newer)));
-    const auto sessions = run(ledger_->sessions(10));
+    const auto sessions = run(ledger_->sold_sessions({}, 10));
     ASSERT_EQ(sessions->size(), 2U);
     EXPECT_EQ((*sessions)[0].id, newer.id);
     EXPECT_EQ((*sessions)[1].bytes_down, session.bytes_down);
     EXPECT_EQ((*sessions)[1].end_reason, session.end_reason);
+}
+
+TEST_F(LedgerTest, SoldAndOpenSessionsAreThoseOfOneProvider) {
+    ports::SessionRecord session;
+    for (std::uint8_t i = 1; i <= 6; ++i) {
+        session.id.bytes.fill(i);
+        session.started = UnixTime(seconds(i));
+        session.ended = i % 3 == 0 ? UnixTime(seconds(i + 1)) : UnixTime{};
+        session.provider = i == 5 ? kSigner : kProvider;
+        ASSERT_TRUE(run(ledger_->save_session(session)));
+    }
+    const auto started = [](const std::vector<ports::SessionRecord>& sessions) {
+        std::vector<std::int64_t> seconds;
+        for (const auto& one : sessions) seconds.push_back(one.started.time_since_epoch().count());
+        return seconds;
+    };
+    EXPECT_EQ(started(*run(ledger_->sold_sessions(kProvider, 3))), (std::vector<std::int64_t>{6, 4, 3}));
+    EXPECT_EQ(started(*run(ledger_->open_sessions(kProvider))), (std::vector<std::int64_t>{4, 2, 1}));
+    EXPECT_EQ(started(*run(ledger_->open_sessions(kSigner))), (std::vector<std::int64_t>{5}));
 }
 
 TEST_F(LedgerTest, UnpaidIsSummedOverAllSessionsOfAPayer) {

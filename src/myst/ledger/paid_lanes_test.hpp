@@ -154,7 +154,7 @@ inline std::uint64_t total_of(const ports::HeldVoucher& held) {
 
 /// Every acknowledged voucher is there, none that nobody sent, and each session is of the same moment as its voucher.
 inline ::testing::AssertionResult keeps(OpenLedger& ledger, const Promises& promises) {
-    const auto sessions = ledger.run(ledger->sessions(kLanes + 1));
+    const auto sessions = ledger.run(ledger->sold_sessions(provider(), kLanes + 1));
     if (!sessions) return ::testing::AssertionFailure() << sessions.error().describe();
     std::map<Address, Amount> paid;
     for (const auto& session : *sessions) paid[session.signer] = session.paid;

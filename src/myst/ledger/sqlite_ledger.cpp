@@ -111,8 +111,13 @@ Task<Result<Amount>> SqliteLedger::unpaid(Address signer, Address provider) {
     return impl_->thread.run([impl = impl_.get(), signer, provider] { return impl->tables.unpaid(signer, provider); });
 }
 
-Task<Result<std::vector<SessionRecord>>> SqliteLedger::sessions(std::size_t limit) {
-    return impl_->thread.run([impl = impl_.get(), limit] { return impl->tables.sessions(limit); });
+Task<Result<std::vector<SessionRecord>>> SqliteLedger::sold_sessions(Address provider, std::size_t limit) {
+    return impl_->thread.run(
+        [impl = impl_.get(), provider, limit] { return impl->tables.sold_sessions(provider, limit); });
+}
+
+Task<Result<std::vector<SessionRecord>>> SqliteLedger::open_sessions(Address provider) {
+    return impl_->thread.run([impl = impl_.get(), provider] { return impl->tables.open_sessions(provider); });
 }
 
 }  // namespace myst::ledger

@@ -32,7 +32,9 @@ public:
     [[nodiscard]] Task<Result<bool>> knows_session(SessionId id) override;
     [[nodiscard]] Task<Result<>> save_session(ports::SessionRecord session) override;
     [[nodiscard]] Task<Result<Amount>> unpaid(Address signer, Address provider) override;
-    [[nodiscard]] Task<Result<std::vector<ports::SessionRecord>>> sessions(std::size_t limit) override;
+    [[nodiscard]] Task<Result<std::vector<ports::SessionRecord>>> sold_sessions(Address provider,
+                                                                                std::size_t limit) override;
+    [[nodiscard]] Task<Result<std::vector<ports::SessionRecord>>> open_sessions(Address provider) override;
 
 private:
     struct Impl;

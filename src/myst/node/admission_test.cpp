@@ -123,7 +123,7 @@ protected:
     Task<> read_sessions(std::vector<ports::SessionRecord>& sessions) {
         auto stopped = co_await provider_->node->provider_stop();
         EXPECT_TRUE(stopped);
-        auto all = co_await provider_->ledger->sessions(10);
+        auto all = co_await provider_->ledger->sold_sessions(payee_, 10);
         EXPECT_TRUE(all);
         if (all) sessions = *all;
     }
@@ -153,6 +153,35 @@ TEST_F(AdmissionTest, TheIdOfAnEarlierSessionIsRefusedAndItsDebtStays) {
     ASSERT_TRUE(world_.run(read_debt(debt)));
     EXPECT_EQ(debt, Amount(600));
     EXPECT_TRUE(ask(payer_, SessionId{{6}})->accepted()) << "a new id is welcome";
+}
+
+/// As a killed process would leave them, among newer ones of the consumer's role; then another start.
+Task<> restart_with_open_sessions(TestNode& node, std::size_t count, std::vector<ports::SessionRecord>& open) {
+    auto stopped = co_await node.node->provider_stop();
+    EXPECT_TRUE(stopped);
+    const auto own = node.keys->wallet()->address();
+    for (std::size_t i = 0; i < 2 * count; ++i) {
+        ports::SessionRecord session;
+        session.id.bytes = {static_cast<std::uint8_t>(i), static_cast<std::uint8_t>(i >> 8), 1};
+        session.provider = i < count ? own : Address{{9}};
+        session.started = UnixTime(seconds(1'700'000'000 + i));
+        auto saved = co_await node.ledger->save_session(std::move(session));
+        EXPECT_TRUE(saved);
+    }
+    auto started = co_await node.node->provider_start();
+    EXPECT_TRUE(started);
+    auto sold = co_await node.ledger->sold_sessions(own, 2 * count);
+    EXPECT_TRUE(sold);
+    if (!sold) co_return;
+    EXPECT_EQ(sold->size(), count);
+    std::copy_if(sold->begin(), sold->end(), std::back_inserter(open),
+                 [](const auto& session) { return session.ended == UnixTime{}; });
+}
+
+TEST_F(AdmissionTest, AllSessionsThatAnInterruptionLeftOpenAreClosed) {
+    std::vector<ports::SessionRecord> open;
+    ASSERT_TRUE(world_.run(restart_with_open_sessions(*provider_, 300, open)));
+    EXPECT_EQ(open.size(), 0U);
 }
 
 TEST_F(AdmissionTest, ARequestThatWasKeptBackDoesNotReplaceALaterOnesSession) {

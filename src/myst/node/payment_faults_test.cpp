@@ -227,8 +227,8 @@ private:
         const auto signed_total = co_await issued();
         auto held = co_await provider_.ledger->highest_voucher(payer(), payee());
         EXPECT_EQ(total_of(held), signed_total) << "both sides must agree on the lane's total";
-        auto sold = co_await provider_.ledger->sessions(kMaxSessions);
-        auto bought = co_await consumer_.ledger->sessions(kMaxSessions);
+        auto sold = co_await provider_.ledger->sold_sessions(payee(), kMaxSessions);
+        auto bought = co_await consumer_.ledger->sold_sessions(payee(), kMaxSessions);
         EXPECT_TRUE(sold && bought);
         if (!sold || !bought) co_return;
         Amount credited;

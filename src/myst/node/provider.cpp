@@ -1,5 +1,9 @@
 #include "myst/node/provider.hpp"
 
+#include <algorithm>
+#include <iterator>
+#include <set>
+
 #include "myst/base/busy.hpp"
 #include "myst/base/log.hpp"
 #include "myst/chain/lanes_contract.hpp"
@@ -132,11 +136,9 @@ Task<> Provider::tear_down(std::string reason) {
 }
 
 Task<Result<>> Provider::close_interrupted_sessions() {
-    auto known = co_await context_.ledger.sessions(kSessionHistory);
-    if (!known) co_return forward_error(known);
-    const auto payee = context_.keys.wallet()->address();
-    for (auto& session : *known) {
-        if (session.ended != UnixTime{} || session.provider != payee) continue;
+    auto open = co_await context_.ledger.open_sessions(context_.keys.wallet()->address());
+    if (!open) co_return forward_error(open);
+    for (auto& session : *open) {
         session.ended = context_.clock.unix_now();
         session.end_reason = "the provider's program was interrupted";
         auto saved = co_await context_.ledger.save_session(session);
@@ -364,16 +366,19 @@ Task<Result<ProviderStatus>> Provider::status() {
 }
 
 Task<Result<std::vector<ProvidedSession>>> Provider::sessions() {
-    auto views = sessions_ ? sessions_->open_sessions() : std::vector<ProvidedSession>{};
-    const auto open = views.size();
-    auto past = co_await context_.ledger.sessions(kSessionHistory);
-    if (!past) co_return forward_error(past);
-    const auto* wallet = context_.keys.wallet();
-    for (const auto& record : *past) {
-        const bool still_open = std::any_of(views.begin(), views.begin() + static_cast<std::ptrdiff_t>(open),
-                                            [&](const ProvidedSession& view) { return view.id == record.id; });
-        if (!still_open && wallet && record.provider == wallet->address()) views.push_back(view_of(record));
+    std::vector<ProvidedSession> past;
+    if (const auto* wallet = context_.keys.wallet()) {
+        auto sold = co_await context_.ledger.sold_sessions(wallet->address(), kSessionHistory);
+        if (!sold) co_return forward_error(sold);
+        for (const auto& record : *sold) past.push_back(view_of(record));
     }
+    auto views = sessions_ ? sessions_->open_sessions() : std::vector<ProvidedSession>{};
+    const auto newer = [](const ProvidedSession& a, const ProvidedSession& b) { return a.started > b.started; };
+    std::stable_sort(views.begin(), views.end(), newer);
+    std::set<SessionId> open;
+    for (const auto& view : views) open.insert(view.id);
+    std::copy_if(past.begin(), past.end(), std::back_inserter(views),
+                 [&](const ProvidedSession& view) { return !open.contains(view.id); });
     co_return views;
 }
 

@@ -97,7 +97,7 @@ Task<Result<Settler::Plan>> Settler::plan() {
     if (plan.vouchers.empty()) co_return plan;
     auto head = co_await context_.chain.head();
     if (!head) co_return forward_error(head);
-    auto sessions = co_await context_.ledger.sessions(kSessionHistory);
+    auto sessions = co_await context_.ledger.sold_sessions(payee, kSessionHistory);
     if (!sessions) co_return forward_error(sessions);
     // Whichever clock is ahead: settling early costs little, settling late may cost everything.
     const auto now = std::max(head->time, context_.clock.unix_now());

@@ -105,8 +105,11 @@ public:
     [[nodiscard]] virtual Task<Result<>> save_session(SessionRecord session) = 0;
     /// What this payer's sessions with this provider cost beyond what was paid in them, all sessions together.
     [[nodiscard]] virtual Task<Result<Amount>> unpaid(Address signer, Address provider) = 0;
-    /// Newest first.
-    [[nodiscard]] virtual Task<Result<std::vector<SessionRecord>>> sessions(std::size_t limit) = 0;
+    /// Sessions with this provider, which sold them; the newest `limit`, newest first.
+    [[nodiscard]] virtual Task<Result<std::vector<SessionRecord>>> sold_sessions(Address provider,
+                                                                                 std::size_t limit) = 0;
+    /// All sessions with this provider that are not over, newest first.
+    [[nodiscard]] virtual Task<Result<std::vector<SessionRecord>>> open_sessions(Address provider) = 0;
 };
 
 }  // namespace myst::ports

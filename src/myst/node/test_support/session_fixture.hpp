@@ -169,7 +169,7 @@ protected:
         world_.wire.gate_hangs = false;
     }
     Task<> expect_one_saved_session() {
-        auto sessions = co_await consumer_->ledger->sessions(10);
+        auto sessions = co_await consumer_->ledger->sold_sessions(provider_->keys->wallet()->address(), 10);
         EXPECT_TRUE(sessions);
         EXPECT_EQ(sessions ? sessions->size() : 0U, 1U);
     }
