@@ -170,6 +170,94 @@ TEST_F(IntegrityTest, AKilledProcessLeavesItsJournal) {
     EXPECT_EQ((*held)->voucher, voucher(1, 50).voucher);
 }
 
+/// The session is over, at this cost.
+void end_at(ports::SessionRecord& record, std::uint64_t cost, std::uint64_t paid) {
+    record.cost = Amount(cost);
+    record.paid = Amount(paid);
+    record.ended = record.started + seconds(1);
+}
+
+TEST_F(IntegrityTest, OldSessionsAreForgottenAndWhatTheyLeftUnpaidIsNot) {
+    constexpr int kMore = 150;
+    const auto number_of = [](std::size_t i) {
+        auto record = session(static_cast<int>(i % kPayers), 0);
+        record.id.bytes = {static_cast<std::uint8_t>(i), static_cast<std::uint8_t>(i >> 8), 7};
+        record.started = UnixTime(seconds(1'000'000 + i));
+        end_at(record, 10, 7);
+        return record;
+    };
+    const std::size_t count = LedgerTables::kSessionHistory + kMore;
+    {
+        auto tables = LedgerTables::open(path());
+        ASSERT_TRUE(tables);
+        in_transaction(*tables, [&] {
+            for (std::size_t i = 0; i < count; ++i) {
+                auto record = number_of(i);
+                if (i == 1) record.ended = {};
+                ASSERT_TRUE(tables->append({std::nullopt, record}));
+            }
+        });
+    }
+    auto tables = LedgerTables::open(path());
+    ASSERT_TRUE(tables) << tables.error().describe();
+    const auto known = [&](std::size_t i) { return *tables->knows_session(number_of(i).id); };
+    EXPECT_FALSE(known(0));
+    EXPECT_TRUE(known(1)) << "it is not over";
+    EXPECT_FALSE(known(kMore - 1));
+    EXPECT_TRUE(known(kMore));
+    EXPECT_EQ(tables->sold_sessions(kProvider, count)->size(), LedgerTables::kSessionHistory + 1);
+    for (int i = 0; i < kPayers; ++i) {
+        const auto sessions = (count + kPayers - 1 - static_cast<std::size_t>(i)) / kPayers;
+        EXPECT_EQ(*tables->unpaid(payer(i), kProvider), Amount(3 * sessions));
+    }
+}
+
+TEST_F(IntegrityTest, AnIdIsKeptForAsLongAsARequestMayNameIt) {
+    auto tables = LedgerTables::open(path());
+    ASSERT_TRUE(tables);
+    const auto number_of = [](std::size_t i) {
+        auto record = session(1, 0);
+        record.id.bytes = {static_cast<std::uint8_t>(i), static_cast<std::uint8_t>(i >> 8), 7};
+        end_at(record, 0, 0);
+        return record;
+    };
+    in_transaction(*tables, [&] {
+        for (std::size_t i = 0; i < LedgerTables::kSessionHistory + 200; ++i) {
+            ASSERT_TRUE(tables->append({std::nullopt, number_of(i)}));
+        }
+    });
+    ASSERT_TRUE(tables->fold());
+    EXPECT_TRUE(*tables->knows_session(number_of(0).id)) << "all of them began a moment ago";
+}
+
+TEST_F(IntegrityTest, AFileFromBeforeThereWereSumsGivesTheSameAnswers) {
+    {
+        auto tables = LedgerTables::open(path());
+        ASSERT_TRUE(tables);
+        in_transaction(*tables, [&] {
+            for (int k = 0; k < 3; ++k) {
+                auto record = session(1, k);
+                end_at(record, 10, 4);
+                ASSERT_TRUE(tables->append({std::nullopt, record}));
+            }
+        });
+        ASSERT_TRUE(tables->fold());
+    }
+    {
+        auto database = sys::Database::open(path(), sys::Durability::full);
+        ASSERT_TRUE(database && database->execute("DROP TABLE lane_sums; PRAGMA user_version = 1"));
+    }
+    auto tables = LedgerTables::open(path());
+    ASSERT_TRUE(tables) << tables.error().describe();
+    EXPECT_EQ(*tables->unpaid(payer(1), kProvider), Amount(18));
+    in_transaction(*tables, [&] {
+        auto record = session(1, 0);
+        end_at(record, 10, 9);
+        ASSERT_TRUE(tables->append({std::nullopt, record}));
+    });
+    EXPECT_EQ(*tables->unpaid(payer(1), kProvider), Amount(13)) << "a session that goes on counts once";
+}
+
 TEST_F(IntegrityTest, AMissingJournalRowIsNoticed) {
     fill();
     {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "myst/base/failpoint.hpp"
 
 namespace myst::ledger {
@@ -9,6 +11,11 @@ namespace {
 
 using ports::HeldVoucher;
 using ports::SessionRecord;
+
+/// A request that names a session is refused by its age when this has passed since the session began.
+constexpr seconds kReplayed{240};
+/// How far the history may grow before it is cut, so that not every fold has to look.
+constexpr std::size_t kHistorySlack = 100;
 
 const std::vector<std::string>& migrations() {
     static const std::vector<std::string> all{
@@ -22,6 +29,10 @@ const std::vector<std::string>& migrations() {
         "  row BLOB NOT NULL) WITHOUT ROWID;"
         "CREATE INDEX sessions_by_start ON session_records(started);"
         "CREATE INDEX sessions_by_lane ON session_records(signer, provider)",
+        // What all sessions of a lane cost and brought, those that are not kept any more included.
+        "CREATE TABLE lane_sums("
+        "  signer BLOB NOT NULL, provider BLOB NOT NULL, row BLOB NOT NULL,"
+        "  PRIMARY KEY(signer, provider)) WITHOUT ROWID",
     };
     return all;
 }
@@ -131,7 +142,12 @@ LedgerTables::LedgerTables(sys::Database database, Mark mark)
       list_sold_(database_.prepare("SELECT id, signer, provider, started, row FROM session_records"
                                    " WHERE provider=? ORDER BY started DESC, id LIMIT ?")),
       list_sessions_between_(database_.prepare("SELECT id, signer, provider, started, row FROM session_records"
-                                               " WHERE signer=? AND provider=?")) {}
+                                               " WHERE signer=? AND provider=?")),
+      list_oldest_sessions_(database_.prepare("SELECT id, signer, provider, started, row FROM session_records"
+                                              " ORDER BY started, id LIMIT ?")),
+      remove_session_(database_.prepare("DELETE FROM session_records WHERE id=?")),
+      put_sum_(database_.prepare("INSERT OR REPLACE INTO lane_sums VALUES(?,?,?)")),
+      find_sum_(database_.prepare("SELECT signer, provider, row FROM lane_sums WHERE signer=? AND provider=?")) {}
 
 void LedgerTables::give_up(const Error& error) {
     if (!failure_) failure_ = error;
@@ -223,9 +239,11 @@ Result<> LedgerTables::write_tables() {
     for (const auto& [lane, held] : newer_vouchers_) {
         if (auto put = put_voucher(Side::held, held); !put) return put;
     }
+    if (auto summed = update_sums(); !summed) return summed;
     for (const auto& [id, session] : newer_sessions_) {
         if (auto put = put_session(session); !put) return put;
     }
+    if (auto forgotten = forget_old_sessions(); !forgotten) return forgotten;
     if (auto emptied = database_.execute("DELETE FROM journal"); !emptied) return emptied;
     if (auto noted = add_row(encode_position(position_ + 1)); !noted) return noted;
     return commit(*transaction);
@@ -243,6 +261,51 @@ Result<> LedgerTables::put_session(const SessionRecord& session) {
         .with(session.id, session.signer, session.provider, session.started.time_since_epoch().count(),
               encode_session(session))
         .run();
+}
+
+Result<> LedgerTables::put_sum(const LaneSum& sum) {
+    return put_sum_.with(sum.signer, sum.provider, encode_sum(sum)).run();
+}
+
+Result<> LedgerTables::update_sums() {
+    std::map<std::pair<Address, Address>, LaneSum> sums;
+    for (const auto& [id, session] : newer_sessions_) {
+        const std::pair lane(session.signer, session.provider);
+        auto found = sums.find(lane);
+        if (found == sums.end()) {
+            auto sum = sum_of(session.signer, session.provider);
+            if (!sum) return forward_error(sum);
+            found = sums.emplace(lane, *sum).first;
+        }
+        auto before = read_sessions(find_session_.with(id));
+        if (!before) return forward_error(before);
+        if (before->empty()) ++session_count_;
+        const auto old = before->empty() ? SessionRecord{} : before->front();
+        auto& [signer, provider, cost, paid] = found->second;
+        cost = cost.plus_saturating(session.cost).minus_saturating(old.cost);
+        paid = paid.plus_saturating(session.paid).minus_saturating(old.paid);
+    }
+    for (const auto& [lane, sum] : sums) {
+        if (auto put = put_sum(sum); !put) return put;
+    }
+    return {};
+}
+
+Result<> LedgerTables::forget_old_sessions() {
+    if (session_count_ < kSessionHistory + kHistorySlack) return {};
+    UnixTime now{};
+    for (const auto& [id, session] : newer_sessions_) now = std::max({now, session.started, session.ended});
+    auto oldest = read_sessions(list_oldest_sessions_.with(session_count_ - kSessionHistory));
+    if (!oldest) return forward_error(oldest);
+    for (const auto& session : *oldest) {
+        if (session.ended == UnixTime{} || session.started + kReplayed >= now) continue;
+        auto sum = sum_of(session.signer, session.provider);  // from the sessions, if there is no row yet
+        if (!sum) return forward_error(sum);
+        if (auto put = put_sum(*sum); !put) return put;
+        if (auto removed = remove_session_.with(session.id).run(); !removed) return removed;
+        --session_count_;
+    }
+    return {};
 }
 
 Result<> LedgerTables::replay() {
@@ -274,7 +337,11 @@ Result<> LedgerTables::check_rows() {
     auto vouchers = database_.prepare("SELECT side, signer, provider, epoch, row FROM lane_vouchers");
     if (auto intact = read_vouchers(vouchers); !intact) return forward_error(intact);
     auto records = database_.prepare("SELECT id, signer, provider, started, row FROM session_records");
-    if (auto intact = read_sessions(records); !intact) return forward_error(intact);
+    auto sessions = read_sessions(records);
+    if (!sessions) return forward_error(sessions);
+    session_count_ = sessions->size();
+    auto sums = database_.prepare("SELECT signer, provider, row FROM lane_sums");
+    if (auto intact = read_sums(sums); !intact) return forward_error(intact);
     return {};
 }
 
@@ -349,17 +416,41 @@ Result<bool> LedgerTables::knows_session(const SessionId& id) {
     return !found->empty();
 }
 
-Result<Amount> LedgerTables::unpaid(const Address& signer, const Address& provider) {
-    if (auto folded = fold(); !folded) return forward_error(folded);
+Result<std::vector<LaneSum>> LedgerTables::read_sums(sys::Statement& query) {
+    std::vector<LaneSum> sums;
+    for (;;) {
+        auto row = query.step();
+        if (!row) return forward_error(row);
+        if (!*row) break;
+        auto sum = decode_sum(query.blob(2));
+        if (!sum) return forward_error(sum);
+        const bool found_by_its_key = same(query, 0, sum->signer) && same(query, 1, sum->provider);
+        if (!found_by_its_key) return damaged("a sum's key is not the sum's");
+        sums.push_back(*sum);
+    }
+    query.reset();
+    return sums;
+}
+
+Result<LaneSum> LedgerTables::sum_of(const Address& signer, const Address& provider) {
+    auto stored = read_sums(find_sum_.with(signer, provider));
+    if (!stored) return forward_error(stored);
+    if (!stored->empty()) return stored->front();
     auto sessions = read_sessions(list_sessions_between_.with(signer, provider));
     if (!sessions) return forward_error(sessions);
-    Amount cost;
-    Amount paid;
+    LaneSum sum{signer, provider, {}, {}};
     for (const auto& session : *sessions) {
-        cost = cost.plus_saturating(session.cost);
-        paid = paid.plus_saturating(session.paid);
+        sum.cost = sum.cost.plus_saturating(session.cost);
+        sum.paid = sum.paid.plus_saturating(session.paid);
     }
-    return cost.minus_saturating(paid);
+    return sum;
+}
+
+Result<Amount> LedgerTables::unpaid(const Address& signer, const Address& provider) {
+    if (auto folded = fold(); !folded) return forward_error(folded);
+    auto sum = sum_of(signer, provider);
+    if (!sum) return forward_error(sum);
+    return sum->cost.minus_saturating(sum->paid);
 }
 
 Result<std::vector<SessionRecord>> LedgerTables::sold_sessions(const Address& provider, std::size_t limit) {

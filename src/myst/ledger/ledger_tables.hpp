@@ -21,6 +21,9 @@ namespace myst::ledger {
 
 class LedgerTables {
 public:
+    /// Sessions of either role that are kept; of more, the oldest that are over are forgotten.
+    static constexpr std::size_t kSessionHistory = 10'000;
+
     /// Opens the file, takes it for this process alone, creates the schema in a new file and reads every row.
     /// invalid_data if a page, the schema or a row is damaged, or if a commit is missing that had reached the disk;
     /// what was found stays as it was.
@@ -68,6 +71,13 @@ private:
     [[nodiscard]] Result<> add_row(const Bytes& row);
     [[nodiscard]] Result<> put_voucher(Side side, const ports::HeldVoucher& held);
     [[nodiscard]] Result<> put_session(const ports::SessionRecord& session);
+    [[nodiscard]] Result<> put_sum(const LaneSum& sum);
+    /// Brings the sums of the lanes up to date with the sessions that are newer than the tables; before those are.
+    [[nodiscard]] Result<> update_sums();
+    /// Removes old sessions beyond the history; their sums stay.
+    [[nodiscard]] Result<> forget_old_sessions();
+    [[nodiscard]] Result<LaneSum> sum_of(const Address& signer, const Address& provider);
+    [[nodiscard]] Result<std::vector<LaneSum>> read_sums(sys::Statement& query);
     [[nodiscard]] Result<bool> is_highest(const ports::HeldVoucher& held);
     [[nodiscard]] Result<bool> may_write(const ports::SessionRecord& session);
     [[nodiscard]] Result<std::vector<ports::HeldVoucher>> read_vouchers(sys::Statement& query);
@@ -88,9 +98,14 @@ private:
     sys::Statement find_session_;
     sys::Statement list_sold_;
     sys::Statement list_sessions_between_;
+    sys::Statement list_oldest_sessions_;
+    sys::Statement remove_session_;
+    sys::Statement put_sum_;
+    sys::Statement find_sum_;
 
     std::map<Lane, ports::HeldVoucher> newer_vouchers_;  ///< in the journal and not yet in the tables
     std::unordered_map<SessionId, ports::SessionRecord, FixedBytesHash> newer_sessions_;  ///< likewise
+    std::size_t session_count_ = 0;                                                       ///< rows in the table
     std::int64_t journal_size_ = 0;
     std::int64_t position_ = 0;  ///< number of the journal's last row; goes on over folds
     std::optional<Error> failure_;

@@ -9,7 +9,7 @@ using ports::HeldVoucher;
 using ports::SessionRecord;
 
 /// First byte of every row.
-enum class Kind : std::uint8_t { held = 0, issued = 1, session = 2, payment = 3, progress = 4, position = 16 };
+enum class Kind : std::uint8_t { held = 0, issued = 1, session = 2, payment = 3, progress = 4, sum = 5, position = 16 };
 /// Set in the first byte where ticks follow the voucher.
 constexpr std::uint8_t kWithTicks = 0x80;
 
@@ -176,6 +176,15 @@ Bytes encode_session(const SessionRecord& session) {
     return row.finish();
 }
 
+Bytes encode_sum(const LaneSum& sum) {
+    Writer row(Kind::sum);
+    row.bytes(sum.signer.view());
+    row.bytes(sum.provider.view());
+    row.amount(sum.cost);
+    row.amount(sum.paid);
+    return row.finish();
+}
+
 Bytes encode_entry(const JournalEntry& entry) {
     Writer row(entry.held ? Kind::payment : Kind::progress, entry.held && entry.held->ticks);
     if (entry.held) write(row, *entry.held);
@@ -203,6 +212,18 @@ Result<SessionRecord> decode_session(BytesView row) {
     auto session = read_session(reader);
     if (!expected || !reader.good()) return damaged();
     return session;
+}
+
+Result<LaneSum> decode_sum(BytesView row) {
+    Reader reader(row);
+    const bool expected = reader.kind() == Kind::sum && !reader.with_ticks();
+    LaneSum sum;
+    reader.fixed(sum.signer);
+    reader.fixed(sum.provider);
+    sum.cost = reader.amount();
+    sum.paid = reader.amount();
+    if (!expected || !reader.good()) return damaged();
+    return sum;
 }
 
 Result<JournalEntry> decode_entry(BytesView row) {

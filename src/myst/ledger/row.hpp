@@ -17,8 +17,17 @@ struct JournalEntry {
     ports::SessionRecord session;
 };
 
+/// What all sessions of one payer with one provider cost, and what was paid in them.
+struct LaneSum {
+    Address signer;
+    Address provider;
+    Amount cost;
+    Amount paid;
+};
+
 [[nodiscard]] Bytes encode_voucher(Side side, const ports::HeldVoucher& held);
 [[nodiscard]] Bytes encode_session(const ports::SessionRecord& session);
+[[nodiscard]] Bytes encode_sum(const LaneSum& sum);
 [[nodiscard]] Bytes encode_entry(const JournalEntry& entry);
 
 /// The number of a row of the journal. In the journal such a row, its own number in it, says that everything before it
@@ -29,6 +38,8 @@ struct JournalEntry {
 [[nodiscard]] Result<ports::HeldVoucher> decode_voucher(Side side, BytesView row);
 /// invalid_data if a byte of the row is not what it was.
 [[nodiscard]] Result<ports::SessionRecord> decode_session(BytesView row);
+/// invalid_data if a byte of the row is not what it was.
+[[nodiscard]] Result<LaneSum> decode_sum(BytesView row);
 /// invalid_data if a byte of the row is not what it was.
 [[nodiscard]] Result<JournalEntry> decode_entry(BytesView row);
 /// invalid_data if a byte of the row is not what it was.
