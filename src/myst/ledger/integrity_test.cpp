@@ -258,6 +258,37 @@ TEST_F(IntegrityTest, AFileFromBeforeThereWereSumsGivesTheSameAnswers) {
     EXPECT_EQ(*tables->unpaid(payer(1), kProvider), Amount(13)) << "a session that goes on counts once";
 }
 
+TEST_F(IntegrityTest, AskingForAVoucherWritesNothing) {
+    auto tables = LedgerTables::open(path());
+    ASSERT_TRUE(tables);
+    const auto keep = [&](std::uint32_t epoch, std::uint64_t total) {
+        auto held = voucher(1, total);
+        held.voucher.voucher.epoch = epoch;
+        in_transaction(*tables, [&] { ASSERT_TRUE(tables->append({held, session(1, 1)})); });
+    };
+    const auto highest = [&](std::optional<std::uint32_t> epoch) -> std::uint64_t {
+        const auto held = tables->highest(Side::held, payer(1), kProvider, epoch);
+        EXPECT_TRUE(held);
+        return held && *held ? static_cast<std::uint64_t>((*held)->voucher.voucher.total.units()) : 0;
+    };
+    keep(3, 50);
+    EXPECT_EQ(highest(std::nullopt), 50U);
+    EXPECT_EQ(tables->journal_size(), 1);
+    ASSERT_TRUE(tables->fold());
+    keep(5, 7);
+    keep(3, 60);
+    EXPECT_EQ(highest(std::nullopt), 7U) << "that of the newest epoch";
+    EXPECT_EQ(highest(3), 60U);
+    EXPECT_EQ(highest(4), 0U);
+    ASSERT_TRUE(tables->fold());
+    keep(3, 70);
+    EXPECT_EQ(highest(std::nullopt), 7U) << "that of the newest epoch, which is in the tables";
+    EXPECT_EQ(highest(3), 70U);
+    EXPECT_EQ(tables->journal_size(), 1);
+    EXPECT_FALSE(*tables->highest(Side::held, payer(0), kProvider, std::nullopt));
+    EXPECT_FALSE(*tables->highest(Side::held, payer(2), kProvider, std::nullopt));
+}
+
 TEST_F(IntegrityTest, AMissingJournalRowIsNoticed) {
     fill();
     {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "myst/base/failpoint.hpp"
 
@@ -347,13 +348,27 @@ Result<> LedgerTables::check_rows() {
 
 Result<std::optional<HeldVoucher>> LedgerTables::highest(Side side, const Address& signer, const Address& provider,
                                                          std::optional<std::uint32_t> epoch) {
-    if (auto folded = fold(); !folded) return forward_error(folded);
+    if (failure_) return tl::unexpected<Error>(*failure_);
     auto& query = epoch ? find_voucher_.with(static_cast<int>(side), signer, provider, *epoch)
                         : find_newest_.with(static_cast<int>(side), signer, provider);
     auto vouchers = read_vouchers(query);
     if (!vouchers) return forward_error(vouchers);
-    if (vouchers->empty()) return std::nullopt;
-    return vouchers->front();
+    std::optional<HeldVoucher> found;
+    if (!vouchers->empty()) found = vouchers->front();
+    const auto* newer = side == Side::held ? newer_voucher(signer, provider, epoch) : nullptr;
+    if (newer && (!found || newer->voucher.voucher.epoch >= found->voucher.voucher.epoch)) found = *newer;
+    return found;
+}
+
+const HeldVoucher* LedgerTables::newer_voucher(const Address& signer, const Address& provider,
+                                               std::optional<std::uint32_t> epoch) const {
+    const auto newest = std::numeric_limits<std::uint32_t>::max();
+    auto found = newer_vouchers_.upper_bound(Lane(signer, provider, epoch.value_or(newest)));
+    if (found == newer_vouchers_.begin()) return nullptr;
+    const auto& [lane, held] = *--found;
+    const auto& [of_signer, of_provider, of_epoch] = lane;
+    if (of_signer != signer || of_provider != provider || (epoch && of_epoch != *epoch)) return nullptr;
+    return &held;
 }
 
 Result<std::vector<HeldVoucher>> LedgerTables::all_held_by(const Address& provider) {

@@ -47,9 +47,10 @@ public:
     /// Stores an issued voucher. failed_precondition if a higher total was issued on its lane and epoch.
     [[nodiscard]] Result<> issue(const ports::HeldVoucher& voucher);
 
-    // In transactions of their own:
+    // In transactions of their own, unless it says otherwise:
     /// Brings the journal into the tables.
     [[nodiscard]] Result<> fold();
+    /// The highest voucher of an epoch, or of the newest one. Writes nothing: strangers make us ask.
     [[nodiscard]] Result<std::optional<ports::HeldVoucher>> highest(Side side, const Address& signer,
                                                                     const Address& provider,
                                                                     std::optional<std::uint32_t> epoch);
@@ -78,6 +79,9 @@ private:
     [[nodiscard]] Result<> forget_old_sessions();
     [[nodiscard]] Result<LaneSum> sum_of(const Address& signer, const Address& provider);
     [[nodiscard]] Result<std::vector<LaneSum>> read_sums(sys::Statement& query);
+    /// What the journal says of a lane, of this epoch or of the newest one in it.
+    [[nodiscard]] const ports::HeldVoucher* newer_voucher(const Address& signer, const Address& provider,
+                                                          std::optional<std::uint32_t> epoch) const;
     [[nodiscard]] Result<bool> is_highest(const ports::HeldVoucher& held);
     [[nodiscard]] Result<bool> may_write(const ports::SessionRecord& session);
     [[nodiscard]] Result<std::vector<ports::HeldVoucher>> read_vouchers(sys::Statement& query);
