@@ -354,14 +354,14 @@ Task<Result<ProviderStatus>> Provider::status() {
     const auto payee = context_.keys.wallet()->address();
     auto held = co_await context_.ledger.held_vouchers(payee);
     if (!held) co_return forward_error(held);
-    auto unsettled = co_await unsettled_vouchers(context_, payee);
+    auto unsettled = co_await settler_.unsettled();
     if (!unsettled) co_return forward_error(unsettled);
     auto status = status_;
     status.open_sessions = sessions_ ? sessions_->open_sessions().size() : 0;
     for (const auto& voucher : *held) {
         status.earned = status.earned.plus_saturating(voucher.total());
     }
-    for (const auto& voucher : *unsettled) status.unsettled = status.unsettled.plus_saturating(voucher.gain());
+    for (const auto& voucher : unsettled->vouchers) status.unsettled = status.unsettled.plus_saturating(voucher.gain());
     co_return status;
 }
 

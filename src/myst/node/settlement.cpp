@@ -11,6 +11,7 @@ namespace {
 
 constexpr auto kBatch = static_cast<std::ptrdiff_t>(pay::kSettlementBatch);
 constexpr std::uint64_t kBasisPoints = 10'000;
+constexpr std::size_t kMostFailures = 16;  // in a row: it is not those payers, the chain cannot be read
 
 /// What a batch brought, by what the chain says afterwards: a voucher that the deposit did not cover pays less. Where
 /// the chain cannot be read, what was expected: the transaction is mined, and that is no failure.
@@ -22,6 +23,22 @@ Task<Amount> paid_out(Context& context, std::vector<UnsettledVoucher> batch, Add
         sum = sum.plus_saturating(lane ? lane->paid.minus_saturating(voucher.lane.paid) : voucher.gain());
     }
     co_return sum;
+}
+
+/// The voucher if it still brings money.
+Task<Result<std::optional<UnsettledVoucher>>> look_at(Context& context, Address payee, ports::HeldVoucher held,
+                                                      SettledLanes& settled, std::uint64_t head) {
+    auto lane = co_await context.chain.lane(held.signer, payee);
+    if (!lane) co_return forward_error(lane);
+    const auto epoch = held.voucher.voucher.epoch;
+    const bool is_void = epoch < lane->epoch;
+    settled.observe(held, is_void || (epoch == lane->epoch && held.total() <= lane->paid), head);
+    if (epoch != lane->epoch || held.total() <= lane->paid) co_return std::nullopt;
+    auto account = co_await context.chain.account(held.signer);
+    if (!account) co_return forward_error(account);
+    UnsettledVoucher entry{held, *lane, *account};
+    if (entry.gain().is_zero()) co_return std::nullopt;
+    co_return entry;
 }
 
 bool has_ticks(const UnsettledVoucher& voucher) {
@@ -88,18 +105,42 @@ UnixTime unsettled_since(const std::vector<ports::SessionRecord>& sessions, cons
     return since;
 }
 
-Task<Result<std::vector<UnsettledVoucher>>> unsettled_vouchers(Context& context, Address payee) {
+bool SettledLanes::is_final(const ports::HeldVoucher& held) const {
+    const auto found = seen_.find({held.signer, held.voucher.voucher.epoch});
+    return found != seen_.end() && found->second.final && found->second.total == held.total();
+}
+
+void SettledLanes::observe(const ports::HeldVoucher& held, bool settled, std::uint64_t head) {
+    const std::pair key(held.signer, held.voucher.voucher.epoch);
+    const auto found = seen_.find(key);
+    if (!settled) {
+        if (found != seen_.end()) seen_.erase(found);
+    } else if (found == seen_.end() || found->second.total != held.total()) {
+        seen_.insert_or_assign(key, Seen{held.total(), head, false});
+    } else if (head >= found->second.since + finality_blocks_) {
+        found->second.final = true;
+    }
+}
+
+Task<Result<UnsettledVouchers>> unsettled_vouchers(Context& context, Address payee, SettledLanes& settled) {
     auto held = co_await context.ledger.held_vouchers(payee);
     if (!held) co_return forward_error(held);
-    std::vector<UnsettledVoucher> unsettled;
+    UnsettledVouchers unsettled;
+    if (held->empty()) co_return unsettled;
+    auto head = co_await context.chain.head();
+    if (!head) co_return forward_error(head);
+    std::size_t failures = 0;
     for (const auto& voucher : *held) {
-        auto lane = co_await context.chain.lane(voucher.signer, payee);
-        if (!lane) co_return forward_error(lane);
-        if (voucher.voucher.voucher.epoch != lane->epoch || voucher.total() <= lane->paid) continue;
-        auto account = co_await context.chain.account(voucher.signer);
-        if (!account) co_return forward_error(account);
-        UnsettledVoucher entry{voucher, *lane, *account};
-        if (!entry.gain().is_zero()) unsettled.push_back(std::move(entry));
+        if (settled.is_final(voucher)) continue;
+        auto found = co_await look_at(context, payee, voucher, settled, head->number);
+        if (found) {
+            failures = 0;
+            if (*found) unsettled.vouchers.push_back(std::move(**found));
+            continue;
+        }
+        log::warn("{}", found.error().in("looking at payer " + voucher.signer.hex0x()).message);
+        if (!unsettled.failure) unsettled.failure = found.error();
+        if (++failures == kMostFailures) break;
     }
     co_return unsettled;
 }

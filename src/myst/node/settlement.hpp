@@ -1,6 +1,8 @@
 // Bringing held vouchers on chain.
 #pragma once
 
+#include <map>
+
 #include "myst/node/context.hpp"
 #include "myst/node/wallet.hpp"
 
@@ -31,9 +33,35 @@ struct UnsettledVoucher {
 [[nodiscard]] UnixTime unsettled_since(const std::vector<ports::SessionRecord>& sessions, const Address& signer,
                                        const Address& payee, Amount amount);
 
+/// Remembers which vouchers the chain has paid out, or made void, for good. Control thread.
+class SettledLanes {
+public:
+    explicit SettledLanes(std::uint64_t finality_blocks) : finality_blocks_(finality_blocks) {}
+
+    /// Whether this voucher was worth nothing at two looks, `finality_blocks` or more apart.
+    [[nodiscard]] bool is_final(const ports::HeldVoucher& held) const;
+    /// What a look at block `head` has found.
+    void observe(const ports::HeldVoucher& held, bool settled, std::uint64_t head);
+
+private:
+    struct Seen {
+        Amount total;
+        std::uint64_t since = 0;  ///< block
+        bool final = false;
+    };
+    std::uint64_t finality_blocks_;
+    std::map<std::pair<Address, std::uint32_t>, Seen> seen_;  ///< by payer and epoch
+};
+
+struct UnsettledVouchers {
+    std::vector<UnsettledVoucher> vouchers;
+    std::optional<Error> failure;  ///< of the first payer who is missing because he could not be looked at
+};
+
 /// Every voucher for `payee` that still brings money. Vouchers of ended epochs, and those whose payer has nothing left,
 /// are worth nothing and left out.
-[[nodiscard]] Task<Result<std::vector<UnsettledVoucher>>> unsettled_vouchers(Context& context, Address payee);
+[[nodiscard]] Task<Result<UnsettledVouchers>> unsettled_vouchers(Context& context, Address payee,
+                                                                 SettledLanes& settled);
 
 /// Settles them, in batches. Harmless when repeated: the contract pays the difference only.
 [[nodiscard]] Task<Result<SettleResult>> settle_vouchers(Context& context, Wallet& wallet, Address payee,

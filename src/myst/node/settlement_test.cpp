@@ -150,6 +150,43 @@ TEST_F(SettlementTest, WhatBringsNothingIsNotSent) {
     EXPECT_EQ(world_.sent[0].data, chain::call::settle(payee_, {covered}));
 }
 
+TEST_F(SettlementTest, ALaneThatIsPaidOutForGoodIsNotAskedAboutUntilAHigherVoucherComes) {
+    hold(payer(1), 10, 100);
+    lane(payer(1)).paid = Amount(10);
+    hold(payer(2), 10, 100);
+    lane(payer(2)).epoch = 1;
+    const auto reads = [this] {
+        const auto before = world_.chain.lane_reads;
+        EXPECT_TRUE(settle());
+        return world_.chain.lane_reads - before;
+    };
+    EXPECT_EQ(reads(), 2U);
+    world_.chain.head_number += 95;
+    EXPECT_EQ(reads(), 2U) << "a reorganisation may still take it back";
+    lane(payer(1)).paid = Amount(0);
+    world_.on_mined = [this](const ports::TxIntent&) { lane(payer(1)).paid = Amount(10); };
+    EXPECT_EQ(reads(), 3U) << "and this one has; it is settled again and looked at afterwards";
+    world_.chain.head_number += 1;
+    EXPECT_EQ(reads(), 2U) << "deep enough for the other payer";
+    EXPECT_EQ(reads(), 1U);
+    world_.chain.head_number += 96;
+    EXPECT_EQ(reads(), 1U);
+    EXPECT_EQ(reads(), 0U);
+    hold(payer(1), 20, 100);
+    world_.on_mined = [this](const ports::TxIntent&) { lane(payer(1)).paid = Amount(20); };
+    EXPECT_EQ(reads(), 2U) << "the look, and another after settling";
+    EXPECT_EQ(world_.sent.size(), 2U);
+}
+
+TEST_F(SettlementTest, APayerWhoCannotBeLookedAtDoesNotHoldUpTheOthers) {
+    hold(payer(1), 10, 100);
+    const auto readable = hold(payer(2), 10, 100);
+    world_.chain.unreadable = payer(1);
+    EXPECT_FALSE(settle()) << "the look is repeated soon";
+    ASSERT_EQ(world_.sent.size(), 1U);
+    EXPECT_EQ(world_.sent[0].data, chain::call::settle(payee_, {readable}));
+}
+
 TEST_F(SettlementTest, APayerThatTakesItsMoneyBackIsSettledWithoutASession) {
     world_.on_mined = [&](const ports::TxIntent&) {
         for (auto& [key, state] : world_.chain.lanes) state.paid = Amount(501);

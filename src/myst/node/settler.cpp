@@ -30,6 +30,7 @@ Settler::Settler(Context& context, Wallet& wallet, SettlerSettings settings,
       settings_(std::move(settings)),
       in_session_(std::move(in_session)),
       deadlines_(settings_.finality_blocks),
+      settled_(settings_.finality_blocks),
       changed_(context.executor),
       tasks_(context.executor) {}
 
@@ -85,15 +86,21 @@ Task<Result<SettleResult>> Settler::settle(bool everything) {
     if (settled && settled->vouchers > 0) {
         log::info("settled {} vouchers for {} tokens", settled->vouchers, format_tokens(settled->amount));
     }
+    if (settled && planned->failure) co_return tl::unexpected<Error>(std::move(*planned->failure));
     co_return settled;
+}
+
+Task<Result<UnsettledVouchers>> Settler::unsettled() {
+    return unsettled_vouchers(context_, context_.keys.wallet()->address(), settled_);
 }
 
 Task<Result<Settler::Plan>> Settler::plan() {
     const auto payee = context_.keys.wallet()->address();
-    auto vouchers = co_await unsettled_vouchers(context_, payee);
-    if (!vouchers) co_return forward_error(vouchers);
+    auto found = co_await unsettled();
+    if (!found) co_return forward_error(found);
     Plan plan;
-    plan.vouchers = std::move(*vouchers);
+    plan.vouchers = std::move(found->vouchers);
+    plan.failure = std::move(found->failure);
     if (plan.vouchers.empty()) co_return plan;
     auto head = co_await context_.chain.head();
     if (!head) co_return forward_error(head);
@@ -158,7 +165,7 @@ Task<Result<>> Settler::report(ProviderLimits& limits) {
               [](const auto& a, const auto& b) { return a.on_signature > b.on_signature; });
     if (limits.payers.size() > ProviderLimits::kMaxPayers) limits.payers.resize(ProviderLimits::kMaxPayers);
     limits.policy = settings_.terms;
-    limits.last_failure = last_failure_;
+    limits.last_failure = planned->failure ? planned->failure->describe() : last_failure_;
     co_return Result<>();
 }
 

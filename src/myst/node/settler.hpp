@@ -33,6 +33,8 @@ public:
     /// Settles whatever brings money, because somebody asked.
     [[nodiscard]] Task<Result<SettleResult>> settle_all();
 
+    /// What still brings money, as the chain says now.
+    [[nodiscard]] Task<Result<UnsettledVouchers>> unsettled();
     /// What every payer owes, and the sums, into the parts of `limits` that say so.
     [[nodiscard]] Task<Result<>> report(ProviderLimits& limits);
 
@@ -42,6 +44,7 @@ private:
         std::vector<UnsettledVoucher> vouchers;
         std::vector<pay::Claim> claims;
         std::vector<pay::SettleReason> reasons;
+        std::optional<Error> failure;  ///< why a payer is missing
     };
     [[nodiscard]] Task<Result<Plan>> plan();
     [[nodiscard]] Task<Result<SettleResult>> settle(bool everything);
@@ -52,6 +55,7 @@ private:
     SettlerSettings settings_;
     std::function<bool(const Address&)> in_session_;
     pay::Deadlines deadlines_;
+    SettledLanes settled_;
     EventSignal changed_;
     TaskGroup tasks_;
     bool settling_ = false;

@@ -29,6 +29,7 @@ public:
     std::map<std::pair<Address, Address>, ports::LaneState> lanes;
     std::map<Address, ports::ProviderState> providers;
     std::function<bool()> out_of_reach = [] { return false; };  ///< whether reads of accounts and lanes fail
+    std::optional<Address> unreadable;                          ///< whose lanes and account cannot be read
     std::function<bool(const Address& signer)> hangs;  ///< whether a read of a lane waits until this is false again
     std::size_t lane_reads = 0;                        ///< that were begun
     std::size_t account_reads = 0;                     ///< likewise
@@ -41,14 +42,18 @@ public:
     [[nodiscard]] Task<Result<ports::BlockRef>> head() override { co_return ports::BlockRef{head_number, {}, {}}; }
     [[nodiscard]] Task<Result<ports::AccountState>> account(Address signer) override {
         ++account_reads;
-        if (out_of_reach()) co_return fail(ErrorCode::unavailable, "the chain is out of reach");
+        if (out_of_reach() || unreadable == signer) {
+            co_return fail(ErrorCode::unavailable, "the chain is out of reach");
+        }
         co_return accounts[signer];
     }
     [[nodiscard]] Task<Result<Address>> owner_of(Address) override { co_return Address{}; }
     [[nodiscard]] Task<Result<ports::LaneState>> lane(Address signer, Address provider) override {
         ++lane_reads;
         while (hangs && hangs(signer)) co_await sleep_for(milliseconds(1));
-        if (out_of_reach()) co_return fail(ErrorCode::unavailable, "the chain is out of reach");
+        if (out_of_reach() || unreadable == signer) {
+            co_return fail(ErrorCode::unavailable, "the chain is out of reach");
+        }
         co_return lanes[{signer, provider}];
     }
     [[nodiscard]] Task<Result<ports::ProviderState>> provider(Address provider) override {
