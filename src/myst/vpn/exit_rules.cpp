@@ -2,15 +2,20 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <limits>
+
+#include "myst/base/amount.hpp"
 #include "myst/base/ip_ranges.hpp"
 
 namespace myst::vpn {
 namespace {
 
-// New connections that one peer may open: 50 per second after a burst, 2000 at a time.
+// New connections that one peer may open: 50 per second after a burst, 2000 at a time. Then those of all peers.
 constexpr const char* kFlowLimits = R"(
-    ct state new update @flow_rate { ip saddr limit rate over 50/second burst 250 packets } drop
-    ct state new add @flow_count { ip saddr ct count over 2000 } drop)";
+    ct state new update @flow_rate {{ ip saddr limit rate over 50/second burst 250 packets }} drop
+    ct state new add @flow_count {{ ip saddr ct count over 2000 }} drop
+    ct state new ct count over {max_flows} drop)";
 
 std::string set_of_networks(const char* name, const std::vector<std::string>& elements) {
     std::string text = fmt::format("  set {} {{\n    type ipv4_addr; flags interval; auto-merge\n", name);
@@ -55,6 +60,14 @@ std::string sets(const ExitRules& rules) {
 
 }  // namespace
 
+std::uint64_t max_flows(std::string_view table_size) {
+    const auto size = parse_u64(table_size);
+    // nft reads 32 bits; of a table of one entry, half is one.
+    constexpr std::uint64_t kMost = std::numeric_limits<std::uint32_t>::max();
+    if (!size || *size == 0) return kDefaultMaxFlows;
+    return std::clamp<std::uint64_t>(*size / 2, 1, kMost);
+}
+
 std::string exit_table(const ExitRules& rules) {
     // The gate comes before the counters: what it drops is not counted as forwarded. The quota itself does count what
     // it drops; ExitInterface::set_allowance makes up for that with the "dropped" counter.
@@ -96,8 +109,9 @@ std::string exit_table(const ExitRules& rules) {
 }}
 )";
     return fmt::format("table inet {} {{\n{}", kExitTable, sets(rules)) +
-           fmt::format(kChains, fmt::arg("limits", kFlowLimits), fmt::arg("tunnel", rules.tunnel_link),
-                       fmt::arg("outer", rules.outer_link), fmt::arg("server", rules.server_address.to_string()));
+           fmt::format(kChains, fmt::arg("limits", fmt::format(kFlowLimits, fmt::arg("max_flows", rules.max_flows))),
+                       fmt::arg("tunnel", rules.tunnel_link), fmt::arg("outer", rules.outer_link),
+                       fmt::arg("server", rules.server_address.to_string()));
 }
 
 std::string add_peer_rules(const SessionId& id, Ipv4 address) {

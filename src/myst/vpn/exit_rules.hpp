@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "myst/base/bytes.hpp"
@@ -14,13 +15,21 @@ namespace myst::vpn {
 /// The table inside the exit namespace.
 inline constexpr const char* kExitTable = "myst_exit";
 
+/// Flows of all peers together where nothing is known of the host's connection table.
+inline constexpr std::uint64_t kDefaultMaxFlows = 32'768;
+
+/// How many flows all peers may have together: half of the host's connection table. `table_size` is the kernel's
+/// setting as text, empty if it cannot be read; zero means that the kernel has no bound.
+[[nodiscard]] std::uint64_t max_flows(std::string_view table_size);
+
 struct ExitRules {
     std::string tunnel_link;  ///< WireGuard interface
     std::string outer_link;   ///< towards the host
     Ipv4 server_address;
-    std::vector<Ipv4Network> denied;   ///< besides the special ranges of base/ip_ranges.hpp
-    std::vector<Ipv4Network> allowed;  ///< exceptions to denied and special ranges
-    std::vector<Ipv4> own_addresses;   ///< the host's; no exception reaches them
+    std::vector<Ipv4Network> denied;             ///< besides the special ranges of base/ip_ranges.hpp
+    std::vector<Ipv4Network> allowed;            ///< exceptions to denied and special ranges
+    std::vector<Ipv4> own_addresses;             ///< the host's; no exception reaches them
+    std::uint64_t max_flows = kDefaultMaxFlows;  ///< of all peers together
 };
 
 /// Filter chains, empty peer maps. IPv6 is dropped as a whole.

@@ -73,6 +73,7 @@ Result<> ExitInterface::set_up_exit_filter(sys::Netlink& host) {
     for (const auto& text : *addresses) {
         if (auto address = Ipv4::parse(text); address) rules.own_addresses.push_back(*address);
     }
+    rules.max_flows = max_flows(sys::read_sysctl("net/netfilter/nf_conntrack_max").value_or(std::string()));
     auto tables = sys::Nftables::open(inside_);
     if (!tables) return forward_error(tables);
     if (auto applied = tables->apply(exit_table(rules)); !applied) return applied;

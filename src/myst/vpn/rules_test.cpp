@@ -78,6 +78,23 @@ TEST(ExitRules, EverySpecialNetworkIsDenied) {
     }
 }
 
+TEST(ExitRules, FlowsOfAllPeersAreBoundedByHalfOfTheHostsConnectionTable) {
+    EXPECT_EQ(max_flows("65536"), 32'768U);
+    EXPECT_EQ(max_flows("262144"), 131'072U);
+    EXPECT_EQ(max_flows("1"), 1U);
+    EXPECT_EQ(max_flows("99999999999"), 4'294'967'295U);
+    for (const char* unknown : {"", "0", "-1", "many"}) EXPECT_EQ(max_flows(unknown), 32'768U) << unknown;
+    ExitRules rules;
+    rules.max_flows = 12'345;
+    const auto text = exit_table(rules);
+    const auto of_one_peer = text.find("ct state new add @flow_count { ip saddr ct count over 2000 } drop");
+    const auto of_all = text.find("ct state new ct count over 12345 drop");
+    ASSERT_NE(of_one_peer, std::string::npos);
+    ASSERT_NE(of_all, std::string::npos);
+    EXPECT_LT(of_one_peer, of_all) << "what one peer may not open does not count for all";
+    EXPECT_LT(of_all, text.find("map @quota_of"));
+}
+
 TEST(SpecialRanges, HoldWhatIsNoHostOfTheInternet) {
     for (const char* inside :
          {"0.1.2.3",       "10.0.0.1",        "100.64.0.1", "100.100.100.200", "100.127.255.255", "127.0.0.1",
