@@ -18,14 +18,14 @@ std::string name_of(const std::string& url) {
     return parsed ? std::string(parsed->encoded_host_and_port()) : std::string("endpoint");
 }
 
-std::vector<chain::EndpointPool::Member> endpoints_of(const Config& config, Rng& rng) {
+std::vector<chain::EndpointPool::Member> endpoints_of(const Config& config, WorkerPool& workers, Rng& rng) {
     std::vector<chain::EndpointPool::Member> members;
     for (const auto& url : config.chain.endpoints) {
         chain::JsonRpcSettings settings;
         settings.url = url;
         settings.mark = ports::kBypassMark;
         if (config.chain.endpoints.size() > 1) settings.retries = 0;  // another endpoint is asked instead
-        members.push_back({name_of(url), std::make_unique<chain::JsonRpcClient>(std::move(settings), rng)});
+        members.push_back({name_of(url), std::make_unique<chain::JsonRpcClient>(std::move(settings), rng, &workers)});
     }
     return members;
 }
@@ -72,8 +72,8 @@ ChainAccess::ChainAccess(const Config& config, asio::any_io_executor executor, W
     : config_(config),
       executor_(std::move(executor)),
       workers_(workers),
-      endpoints_(pool_settings(config), endpoints_of(config, rng)),
-      blocks_(endpoints_, config.chain.lanes) {
+      endpoints_(pool_settings(config), endpoints_of(config, workers, rng)),
+      blocks_(endpoints_, config.chain.lanes, &workers_) {
     if (config.chain.mode == ChainMode::light) {
         reader_ = std::make_unique<chain::RpcChain>(identity_of(config), endpoints_);
         return;

@@ -61,6 +61,7 @@ public:
     std::optional<std::uint64_t> lag{};  ///< pretends that this is the head
     unsigned failures = 0;               ///< that many of the next calls fail
     std::size_t max_range = 1000;        ///< larger ranges are refused
+    std::optional<Error> no_receipts{};  ///< what a ScriptedEndpoint says when asked for receipts
     std::size_t asked = 0;               ///< ranges asked for
     std::size_t calls = 0;
 

@@ -7,6 +7,7 @@ namespace {
 
 constexpr std::size_t kMaxBatch = 1000;
 constexpr unsigned kMaxDoublings = 6;
+constexpr std::size_t kLongText = 256U << 10;  // bytes; from there on reading it would hold up everything else
 
 sys::HttpClient::Settings http_settings(const JsonRpcSettings& settings) {
     sys::HttpClient::Settings out;
@@ -14,10 +15,14 @@ sys::HttpClient::Settings http_settings(const JsonRpcSettings& settings) {
     return out;
 }
 
-Error status_error(unsigned status) {
+/// A batch that is too much for a busy endpoint may be made smaller, a single call may not.
+Error status_error(unsigned status, bool batch) {
     const auto text = "the endpoint answered with HTTP status " + std::to_string(status);
     if (status == 401 || status == 403) return {ErrorCode::permission_denied, text, "check the access key in the URL"};
-    if (status == 429) return {ErrorCode::limit_exceeded, text, "ask less often or use another endpoint"};
+    if (status == 429) {
+        const auto code = batch ? ErrorCode::limit_exceeded : ErrorCode::unavailable;
+        return {code, text, "ask less often or use another endpoint"};
+    }
     if (status == 413) return {ErrorCode::limit_exceeded, text};
     return {ErrorCode::unavailable, text, "check the endpoint's URL"};
 }
@@ -33,30 +38,38 @@ bool is_idempotent(std::string_view method) {
                                       : method.starts_with("net_") || method.starts_with("web3_");
 }
 
-JsonRpcClient::JsonRpcClient(JsonRpcSettings settings, Rng& rng)
-    : settings_(std::move(settings)), rng_(rng), http_(http_settings(settings_)) {}
+JsonRpcClient::JsonRpcClient(JsonRpcSettings settings, Rng& rng, WorkerPool* workers)
+    : settings_(std::move(settings)), rng_(rng), workers_(workers), http_(http_settings(settings_)) {}
 
-Task<JsonRpcClient::Attempt> JsonRpcClient::attempt(std::string body, bool replayable) {
+Task<Result<boost::json::value>> JsonRpcClient::parse(std::string text) {
+    if (!workers_ || text.size() < kLongText) co_return parse_rpc_text(text, settings_.max_depth);
+    auto work = [text = std::move(text), depth = settings_.max_depth] { return parse_rpc_text(text, depth); };
+    co_return co_await workers_->run(std::move(work));
+}
+
+Task<JsonRpcClient::Attempt> JsonRpcClient::attempt(Question question) {
     sys::HttpRequest request;
     request.method = "POST";
     request.url = settings_.url;
     request.headers = {{"Content-Type", "application/json"}, {"Accept", "application/json"}};
-    request.body = std::move(body);
-    request.timeout = settings_.timeout;
-    request.max_response_bytes = settings_.max_bytes;
+    request.body = std::move(question.body);
+    request.timeout = question.large ? settings_.large_timeout : settings_.timeout;
+    request.max_response_bytes = question.large ? settings_.large_bytes : settings_.max_bytes;
     request.mark = settings_.mark;
-    request.replayable = replayable;
+    request.replayable = question.repeatable;
     auto response = co_await http_.request(std::move(request));
     if (!response) {
-        const bool repeat = transport_may_recover(response.error().code);
+        const auto code = response.error().code;
+        // Who could not say all of it within the longer time will not say it the next time.
+        const bool repeat = transport_may_recover(code) && !(question.large && code == ErrorCode::timeout);
         co_return Attempt{forward_error(response), repeat};
     }
     const auto status = response->status;
-    auto text = parse_rpc_text(response->body, settings_.max_depth);
+    auto text = co_await parse(std::move(response->body));
     // Error objects come with 4xx and 5xx from some endpoints; 429 and 5xx pass, so they are repeated.
     const bool overloaded = status == 429 || status >= 500;
     if (overloaded || (status != 200 && !text))
-        co_return Attempt{tl::unexpected<Error>(status_error(status)), overloaded};
+        co_return Attempt{tl::unexpected<Error>(status_error(status, question.batch)), overloaded};
     const bool unreadable = !text;
     co_return Attempt{std::move(text), unreadable};
 }
@@ -76,10 +89,10 @@ Task<Result<RpcReply>> JsonRpcClient::exchange(RpcCall call) {
     for (unsigned number = 0; number < attempts; ++number) {
         if (number > 0) co_await wait_before(number);
         const auto id = next_id_++;
-        auto body = encode_call(call, id);
-        auto tried = co_await attempt(std::move(body), repeatable);
+        Question question{encode_call(call, id), repeatable, call.large, false};
+        auto tried = co_await attempt(std::move(question));
         if (tried.text) {
-            outcome = decode_reply(*tried.text, id);
+            outcome = decode_reply(std::move(*tried.text), id);
             if (outcome) co_return outcome;
             outcome = forward_error(outcome, call.method);
         } else {
@@ -101,10 +114,10 @@ Task<Result<std::vector<Result<boost::json::value>>>> JsonRpcClient::batch(std::
         if (number > 0) co_await wait_before(number);
         const auto first_id = next_id_;
         next_id_ += calls.size();
-        auto body = encode_batch(calls, first_id);
-        auto tried = co_await attempt(std::move(body), repeatable);
+        Question question{encode_batch(calls, first_id), repeatable, false, true};
+        auto tried = co_await attempt(std::move(question));
         if (tried.text) {
-            replies = decode_batch(*tried.text, first_id, calls.size());
+            replies = decode_batch(std::move(*tried.text), first_id, calls.size());
         } else {
             replies = forward_error(tried.text, "batch");
             if (!tried.worth_repeating) break;

@@ -50,17 +50,17 @@ Result<RpcFault> decode_fault(const json::value& value) {
     return fault;
 }
 
-/// The reply without a look at its id.
-Result<RpcReply> decode_body(const json::object& reply) {
+/// The reply without a look at its id. Takes the result out of it.
+Result<RpcReply> decode_body(json::object& reply) {
     const auto* version = reply.if_contains("jsonrpc");
     if (!version || !version->if_string() || *version->if_string() != "2.0") return bad("is not JSON-RPC 2.0");
-    const auto* result = reply.if_contains("result");
+    auto* result = reply.if_contains("result");
     const auto* error = reply.if_contains("error");
     // Some clients send a null next to the member that counts.
     if (error && error->is_null()) error = nullptr;
     if (error && result && result->is_null()) result = nullptr;
     if ((result != nullptr) == (error != nullptr)) return bad("has neither or both of result and error");
-    if (result) return RpcReply(*result);
+    if (result) return RpcReply(std::move(*result));
     auto fault = decode_fault(*error);
     if (!fault) return forward_error(fault);
     return RpcReply(tl::unexpected<RpcFault>(std::move(*fault)));
@@ -97,8 +97,8 @@ Result<json::value> parse_rpc_text(std::string_view text, std::size_t max_depth)
     return value;
 }
 
-Result<RpcReply> decode_reply(const json::value& text, std::uint64_t id) {
-    const auto* reply = text.if_object();
+Result<RpcReply> decode_reply(json::value text, std::uint64_t id) {
+    auto* reply = text.if_object();
     if (!reply) return bad("is not an object");
     // An endpoint that could not read the request answers with id null.
     const bool about_request = reply->if_contains("error") && reply->if_contains("id") && reply->at("id").is_null();
@@ -106,18 +106,18 @@ Result<RpcReply> decode_reply(const json::value& text, std::uint64_t id) {
     return decode_body(*reply);
 }
 
-Result<std::vector<RpcReply>> decode_batch(const json::value& text, std::uint64_t first_id, std::size_t count) {
-    if (const auto* refusal = text.if_object()) {
+Result<std::vector<RpcReply>> decode_batch(json::value text, std::uint64_t first_id, std::size_t count) {
+    if (auto* refusal = text.if_object()) {
         auto body = decode_body(*refusal);
         if (!body) return forward_error(body);
         if (!*body) return tl::unexpected<Error>(to_error(body->error(), "batch"));
         return bad("is a single result for a batch");
     }
-    const auto* list = text.if_array();
+    auto* list = text.if_array();
     if (!list || list->size() != count) return bad("does not have one entry for each call");
     std::vector<std::optional<RpcReply>> found(count);
-    for (const auto& each : *list) {
-        const auto* reply = each.if_object();
+    for (auto& each : *list) {
+        auto* reply = each.if_object();
         const auto id = reply ? id_of(*reply) : std::nullopt;
         if (!id || *id < first_id || *id - first_id >= count) return bad("has an entry for another request");
         auto& place = found[static_cast<std::size_t>(*id - first_id)];

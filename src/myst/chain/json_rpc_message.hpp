@@ -18,6 +18,7 @@ namespace myst::chain {
 struct RpcCall {
     std::string method;
     boost::json::array params{};
+    bool large = false;  ///< the answer may be larger than others, and take longer
 };
 
 /// An error object that the endpoint answered with. `message` is shortened and free of control characters.
@@ -40,10 +41,10 @@ using RpcReply = tl::expected<boost::json::value, RpcFault>;
 /// Parses one JSON text that fills the input, nested at most `max_depth` deep; otherwise invalid_data.
 [[nodiscard]] Result<boost::json::value> parse_rpc_text(std::string_view text, std::size_t max_depth);
 /// Checks version and id. invalid_data for everything that is not exactly an answer to this id.
-[[nodiscard]] Result<RpcReply> decode_reply(const boost::json::value& text, std::uint64_t id);
+[[nodiscard]] Result<RpcReply> decode_reply(boost::json::value text, std::uint64_t id);
 /// The replies in the order of the calls, whatever the order in the text. A missing, doubled or foreign id is
 /// invalid_data. A single error object for the whole batch becomes an Error.
-[[nodiscard]] Result<std::vector<RpcReply>> decode_batch(const boost::json::value& text, std::uint64_t first_id,
+[[nodiscard]] Result<std::vector<RpcReply>> decode_batch(boost::json::value text, std::uint64_t first_id,
                                                          std::size_t count);
 
 }  // namespace myst::chain

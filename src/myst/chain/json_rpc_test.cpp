@@ -156,7 +156,7 @@ TEST_F(JsonRpcTest, RepeatsAReadWhenTheServerIsBusy) {
 
 TEST_F(JsonRpcTest, GivesUpAfterTheRetries) {
     serve([](const ServerRequest&) { return ServerAnswer{429, ""}; });
-    expect_failure(ErrorCode::limit_exceeded, 4, "429");
+    expect_failure(ErrorCode::unavailable, 4, "429");
 }
 
 TEST_F(JsonRpcTest, DoesNotRepeatWhenTheKeyIsWrong) {

@@ -13,12 +13,17 @@ constexpr std::int64_t kAveraged = 5;  // calls, about
 constexpr unsigned kMaxDoublings = 10;
 constexpr unsigned kCutOffs = 3;  // in a row: it does not answer
 
+/// Whether the answer is as long as whoever writes to the chain makes it, whichever endpoint gives it.
+bool is_sized_by_chain(std::string_view method) {
+    return method == "eth_getLogs" || method == "eth_getBlockReceipts";
+}
+
 }  // namespace
 
 class MonitoredEndpoint::Watch {
 public:
-    explicit Watch(MonitoredEndpoint& endpoint)
-        : endpoint_(endpoint), health_(endpoint.health_), start_(std::chrono::steady_clock::now()) {
+    Watch(MonitoredEndpoint& endpoint, bool timed)
+        : endpoint_(endpoint), health_(endpoint.health_), timed_(timed), start_(std::chrono::steady_clock::now()) {
         ++health_.calls;
     }
     /// There was an answer, or it became clear that there will be none.
@@ -30,6 +35,7 @@ public:
             health_.cut_off_in_a_row = 0;
             endpoint_.note_failure({ErrorCode::timeout, "no answer before the others had answered"});
         }
+        if (!timed_) return;
         const auto taken = std::chrono::steady_clock::now() - start_;
         const auto taken_us = std::chrono::duration_cast<std::chrono::microseconds>(taken).count();
         health_.latency_us += (taken_us - health_.latency_us) / (health_.latency_us == 0 ? 1 : kAveraged);
@@ -40,24 +46,26 @@ public:
 private:
     MonitoredEndpoint& endpoint_;
     EndpointHealth& health_;
+    bool timed_;
     MonotonicTime start_;
     bool finished_ = false;
 };
 
 Task<Result<RpcReply>> MonitoredEndpoint::exchange(RpcCall call) {
-    Watch watch(*this);
+    Watch watch(*this, !call.large);
+    const bool sized_by_chain = is_sized_by_chain(call.method);
     auto reply = co_await endpoint_->exchange(std::move(call));
     watch.finish();
     if (reply) {
         health_.failures_in_a_row = 0;
-    } else {
+    } else if (!sized_by_chain || reply.error().code != ErrorCode::limit_exceeded) {
         note_failure(reply.error());
     }
     co_return reply;
 }
 
 Task<Result<std::vector<Result<boost::json::value>>>> MonitoredEndpoint::batch(std::vector<RpcCall> calls) {
-    Watch watch(*this);
+    Watch watch(*this, true);
     auto replies = co_await endpoint_->batch(std::move(calls));
     watch.finish();
     if (replies) {

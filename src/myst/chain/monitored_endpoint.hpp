@@ -30,7 +30,8 @@ struct EndpointHealth {
 
 /// Control thread. Counts and times every call that goes through it. After a failure the endpoint has to identify
 /// itself again, after a pause that grows with each further failure. Calls that were cut off because others had
-/// answered count as one failure when there are several in a row.
+/// answered count as one failure when there are several in a row. Logs and receipts that are too large are no failure,
+/// and how long large ones take says nothing about the others.
 class MonitoredEndpoint final : public RpcEndpoint {
 public:
     struct Pauses {

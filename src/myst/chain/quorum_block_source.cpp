@@ -36,9 +36,9 @@ std::string range_name(const std::vector<Block>& blocks) {
 
 }  // namespace
 
-QuorumBlockSource::QuorumBlockSource(EndpointPool& pool, const Address& contract) : pool_(pool) {
+QuorumBlockSource::QuorumBlockSource(EndpointPool& pool, const Address& contract, WorkerPool* workers) : pool_(pool) {
     for (std::size_t i = 0; i < pool_.size(); ++i) {
-        singles_.push_back(std::make_unique<RpcBlockSource>(pool_.member(i), contract));
+        singles_.push_back(std::make_unique<RpcBlockSource>(pool_.member(i), contract, workers));
     }
 }
 

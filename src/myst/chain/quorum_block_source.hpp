@@ -17,7 +17,8 @@ namespace myst::chain {
 /// invent, change or hide one.
 class QuorumBlockSource final : public BlockSource {
 public:
-    QuorumBlockSource(EndpointPool& pool, const Address& contract);
+    /// `workers`: see RpcBlockSource.
+    QuorumBlockSource(EndpointPool& pool, const Address& contract, WorkerPool* workers = nullptr);
 
     [[nodiscard]] Task<Result<std::uint64_t>> chain_id() override;
     [[nodiscard]] Task<Result<std::uint64_t>> head_number() override { return pool_.head_number(); }

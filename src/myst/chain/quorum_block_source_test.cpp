@@ -128,6 +128,24 @@ TEST(QuorumBlockSource, AnEndpointThatGivesLittleAtOnceDoesNotSlowTheOthers) {
     EXPECT_EQ(blocks.error().code, ErrorCode::limit_exceeded) << "the index then asks for less";
 }
 
+TEST(QuorumBlockSource, ABlockWhoseReceiptsNobodyCanGiveIsPassed) {
+    IndexerBench bench;
+    bench.mine(20, 1);
+    bench.chain.mine({});
+    bench.chain.mutable_blocks().back().header.bloom.bytes.fill(0xff);
+    bench.mine(10, 2);
+    for (const auto code : {ErrorCode::limit_exceeded, ErrorCode::unavailable}) {
+        bench.chain.no_receipts = Error{code, "no receipts"};
+        QuorumIndex index(bench, 3, 2);
+        index.follow();
+        EXPECT_EQ(index.dump(), bench.fresh_dump());
+        for (const auto& each : index.pool->status()) {
+            EXPECT_EQ(each.disagreements, 0U);
+            if (code == ErrorCode::limit_exceeded) EXPECT_EQ(each.failures, 0U) << each.last_error;
+        }
+    }
+}
+
 TEST(QuorumBlockSource, TwoEndpointsThatDifferGiveNothing) {
     IndexerBench bench;
     bench.mine(20, 1);

@@ -10,6 +10,9 @@ namespace {
 
 namespace json = boost::json;
 
+constexpr unsigned kReceiptAttempts = 3;
+constexpr std::size_t kMaxUnanswered = 1000;  // blocks remembered
+
 tl::unexpected<Error> inconsistent(std::string why) {
     return fail(ErrorCode::unavailable, "the endpoint's blocks and logs do not fit together: " + std::move(why),
                 "if this stays, use another endpoint");
@@ -22,6 +25,19 @@ RpcCall header_call(std::uint64_t number) {
 RpcCall logs_call(const Address& contract, std::uint64_t first, std::uint64_t last) {
     json::object filter{{"fromBlock", quantity(first)}, {"toBlock", quantity(last)}, {"address", contract.hex0x()}};
     RpcCall call{"eth_getLogs", {}};
+    call.params.push_back(std::move(filter));
+    return call;
+}
+
+/// The contract's logs of one block; those of one event if `topic` says which.
+RpcCall block_logs_call(const Address& contract, const Hash32& block, const std::optional<Hash32>& topic = {}) {
+    json::object filter{{"blockHash", block.hex0x()}, {"address", contract.hex0x()}};
+    if (topic) {
+        json::array topics;
+        topics.emplace_back(topic->hex0x());
+        filter["topics"] = std::move(topics);
+    }
+    RpcCall call{"eth_getLogs"};
     call.params.push_back(std::move(filter));
     return call;
 }
@@ -78,6 +94,11 @@ struct ReceiptLogs {
     Bloom bloom;
     bool ours = false;
 };
+
+/// What an endpoint says if an answer would be too long: each in its own words and with its own code.
+bool may_be_too_many(const Result<RpcReply>& reply) {
+    return reply ? !*reply : reply.error().code == ErrorCode::limit_exceeded;
+}
 
 Result<ReceiptLogs> scan_receipts(const json::value& receipts, const Address& contract) {
     const auto* list = receipts.if_array();
@@ -143,6 +164,7 @@ Task<Result<std::vector<Block>>> RpcBlockSource::blocks(std::uint64_t first, std
 }
 
 Task<Result<RpcBlockSource::Extract>> RpcBlockSource::extract(std::uint64_t first, std::uint64_t last) {
+    if (first == last) co_return co_await extract_one(first);
     std::vector<RpcCall> calls;
     calls.push_back(header_call(last));
     calls.push_back(logs_call(contract_, first, last));
@@ -156,6 +178,15 @@ Task<Result<RpcBlockSource::Extract>> RpcBlockSource::extract(std::uint64_t firs
     auto logs = as_logs(*replies->back());
     if (!logs) co_return forward_error(logs, "eth_getLogs");
     co_return Extract{*header, std::move(*logs)};
+}
+
+/// A block cannot be asked for in halves.
+Task<Result<RpcBlockSource::Extract>> RpcBlockSource::extract_one(std::uint64_t number) {
+    auto found = co_await header(number);
+    if (!found) co_return forward_error(found);
+    auto logs = co_await logs_of(found->hash);
+    if (!logs) co_return forward_error(logs);
+    co_return Extract{*found, std::move(*logs)};
 }
 
 Task<Result<std::vector<Block>>> RpcBlockSource::tip(std::uint64_t number) {
@@ -172,14 +203,39 @@ Task<Result<std::vector<Block>>> RpcBlockSource::tip(std::uint64_t number) {
 }
 
 Task<Result<std::vector<Log>>> RpcBlockSource::logs_of(Hash32 block) {
-    json::object filter{{"blockHash", block.hex0x()}, {"address", contract_.hex0x()}};
-    json::array params;
-    params.push_back(std::move(filter));
-    auto reply = co_await client_.call("eth_getLogs", std::move(params));
+    auto request = block_logs_call(contract_, block);
+    auto reply = co_await client_.exchange(std::move(request));
+    if (!reply && reply.error().code == ErrorCode::limit_exceeded) {
+        auto larger = block_logs_call(contract_, block);
+        larger.large = true;
+        reply = co_await client_.exchange(std::move(larger));
+    }
+    if (may_be_too_many(reply)) {
+        auto parts = co_await logs_by_topic(block);
+        if (parts) co_return parts;
+    }
     if (!reply) co_return forward_error(reply);
-    auto logs = as_logs(*reply);
+    if (!*reply) co_return tl::unexpected<Error>(to_error(reply->error(), "eth_getLogs"));
+    auto logs = as_logs(**reply);
     if (!logs) co_return forward_error(logs, "eth_getLogs");
     co_return logs;
+}
+
+/// The logs of each event on their own, put in order.
+Task<Result<std::vector<Log>>> RpcBlockSource::logs_by_topic(Hash32 block) {
+    std::vector<Log> all;
+    for (const auto& topic : event_topics()) {
+        auto request = block_logs_call(contract_, block, topic);
+        request.large = true;
+        auto reply = co_await client_.exchange(std::move(request));
+        if (!reply) co_return forward_error(reply);
+        if (!*reply) co_return tl::unexpected<Error>(to_error(reply->error(), "eth_getLogs"));
+        auto logs = as_logs(**reply);
+        if (!logs) co_return forward_error(logs, "eth_getLogs");
+        std::move(logs->begin(), logs->end(), std::back_inserter(all));
+    }
+    std::sort(all.begin(), all.end(), [](const Log& a, const Log& b) { return a.index < b.index; });
+    co_return all;
 }
 
 bool RpcBlockSource::bloom_admits(const Bloom& bloom) const {
@@ -206,20 +262,42 @@ Task<Result<>> RpcBlockSource::confirm(Block& block) {
 }
 
 Task<Result<>> RpcBlockSource::confirm_by_receipts(BlockHeader header) {
-    RpcCall request{"eth_getBlockReceipts", {}};
-    request.params.emplace_back(header.hash.hex0x());
-    auto reply = co_await client_.exchange(std::move(request));
-    if (!reply) co_return forward_error(reply);
-    if (!*reply) {
-        log::warn("chain: the endpoint gives no receipts of block {} ({}); its empty list of logs is believed",
-                  header.number, reply->error().message);
-        co_return Result<>{};
+    std::string why = "no answer";
+    if (!gives_no_receipts(header.hash)) {
+        RpcCall request{"eth_getBlockReceipts"};
+        request.params.emplace_back(header.hash.hex0x());
+        request.large = true;
+        auto reply = co_await client_.exchange(std::move(request));
+        if (reply && *reply) co_return co_await compare_receipts(header, std::move(**reply));
+        why = reply ? reply->error().message : reply.error().message;
+        const bool none = reply || reply.error().code == ErrorCode::limit_exceeded;
+        if (unanswered_.size() >= kMaxUnanswered) unanswered_.clear();
+        if (!none) ++unanswered_[header.hash];
+        if (!none && !gives_no_receipts(header.hash)) co_return forward_error(reply);
     }
-    auto scanned = scan_receipts(**reply, contract_);
+    log::warn("chain: the endpoint gives no receipts of block {} ({}); its empty list of logs is believed",
+              header.number, why);
+    co_return Result<>{};
+}
+
+bool RpcBlockSource::gives_no_receipts(const Hash32& block) const {
+    const auto found = unanswered_.find(block);
+    return found != unanswered_.end() && found->second >= kReceiptAttempts;
+}
+
+Task<Result<>> RpcBlockSource::compare_receipts(BlockHeader header, json::value receipts) {
+    auto scan = [receipts = std::move(receipts), contract = contract_] { return scan_receipts(receipts, contract); };
+    Result<ReceiptLogs> scanned;
+    if (workers_) {
+        scanned = co_await workers_->run(std::move(scan));
+    } else {
+        scanned = scan();
+    }
     if (!scanned) co_return forward_error(scanned, "eth_getBlockReceipts");
     if (scanned->ours || scanned->bloom != header.bloom) {
         co_return inconsistent(fmt::format("logs of block {} are missing", header.number));
     }
+    unanswered_.erase(header.hash);
     co_return Result<>{};
 }
 

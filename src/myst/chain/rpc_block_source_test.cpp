@@ -8,6 +8,7 @@
 #include "myst/chain/eth_json.hpp"
 #include "myst/chain/event_script.hpp"
 #include "myst/chain/json_rpc.hpp"
+#include "myst/chain/monitored_endpoint.hpp"
 #include "myst/chain/scripted_endpoint.hpp"
 #include "myst/crypto/system_rng.hpp"
 #include "myst/sys/http_test_server.hpp"
@@ -37,16 +38,37 @@ protected:
         for (auto& block : chain_.mutable_blocks()) fill_bloom(block);
         server_ = std::make_unique<HttpTestServer>(context_, [this](const ServerRequest& request) {
             const auto body = json::parse(request.body);
+            const bool receipts = body.is_object() && body.at("method").as_string() == "eth_getBlockReceipts";
+            if (receipts && receipts_status_ != 200) {
+                ++calls_["eth_getBlockReceipts"];
+                return ServerAnswer{receipts_status_, "no"};
+            }
             if (!body.is_array()) return ServerAnswer{200, json::serialize(answer(body))};
             json::array answers;
             for (const auto& each : body.as_array()) answers.push_back(answer(each));
             return ServerAnswer{200, json::serialize(answers)};
         });
-        JsonRpcSettings settings;
-        settings.url = server_->url();
-        settings.retries = 0;
-        client_ = std::make_unique<JsonRpcClient>(settings, rng_);
-        source_ = std::make_unique<RpcBlockSource>(*client_, ScriptedChain::contract());
+        settings_.url = server_->url();
+        settings_.retries = 0;
+        connect();
+    }
+    void connect() {
+        auto client = std::make_unique<JsonRpcClient>(settings_, rng_, &workers_);
+        const MonitoredEndpoint::Pauses none{milliseconds(0), milliseconds(0)};
+        client_ = std::make_unique<MonitoredEndpoint>("endpoint", std::move(client), none);
+        source_ = std::make_unique<RpcBlockSource>(*client_, ScriptedChain::contract(), &workers_);
+    }
+    /// A block without logs of ours whose filter admits everything.
+    void saturate(std::size_t number) {
+        auto& block = chain_.mutable_blocks().at(number);
+        block.logs.clear();
+        block.header.bloom.bytes.fill(0xff);
+    }
+    /// Receipts of about this many bytes that do not make the filter.
+    void fill_receipts(std::size_t bytes) {
+        json::object receipt{{"logs", json::array()}, {"padding", std::string(bytes, 'x')}};
+        receipts_ = json::array{};
+        receipts_->push_back(std::move(receipt));
     }
     ~RpcBlockSourceTest() override {
         client_.reset();
@@ -66,6 +88,8 @@ protected:
         json::object out{{"jsonrpc", "2.0"}, {"id", call.at("id")}};
         if (method == "eth_getBlockByNumber") {
             out["result"] = testing::header_json(chain_.mutable_blocks().at(*as_u64(param)).header);
+        } else if (method == "eth_getLogs" && only_by_topic_ && !param.as_object().contains("topics")) {
+            out["error"] = {{"code", -32602}, {"message", "query returned more than 2 results"}};
         } else if (method == "eth_getLogs") {
             out["result"] = logs_json(param.as_object());
         } else if (receipts_) {
@@ -84,7 +108,11 @@ protected:
                 by_hash ? filter.at("blockHash").as_string() == block.header.hash.hex0x()
                         : number >= *as_u64(filter.at("fromBlock")) && number <= *as_u64(filter.at("toBlock"));
             if (!wanted || number == left_out_everywhere_ || (!by_hash && number == left_out_of_range_)) continue;
-            for (const auto& log : block.logs) out.push_back(log_json(log));
+            for (const auto& log : block.logs) {
+                const auto* topics = filter.if_contains("topics");
+                if (topics && topics->at(0).as_string() != log.topics.at(0).hex0x()) continue;
+                out.push_back(log_json(log));
+            }
         }
         if (change_logs_) change_logs_(out);
         return out;
@@ -105,12 +133,16 @@ protected:
     crypto::SystemRng rng_;
     ScriptedChain chain_;
     std::unique_ptr<HttpTestServer> server_;
-    std::unique_ptr<JsonRpcClient> client_;
+    WorkerPool workers_{1};
+    JsonRpcSettings settings_;
+    std::unique_ptr<MonitoredEndpoint> client_;
     std::unique_ptr<RpcBlockSource> source_;
     std::map<std::string, int> calls_;
     std::uint64_t left_out_of_range_ = ~0ULL;
     std::uint64_t left_out_everywhere_ = ~0ULL;
+    bool only_by_topic_ = false;  ///< other questions for logs are refused: too many
     std::optional<json::array> receipts_;
+    unsigned receipts_status_ = 200;
     std::function<void(json::array&)> change_logs_;
 };
 
@@ -167,6 +199,54 @@ TEST_F(RpcBlockSourceTest, AcceptsAFalseAlarmOfTheBloomWhenTheReceiptsExplainIt)
     // Without a method that proves it, two empty answers have to do.
     receipts_.reset();
     EXPECT_TRUE(blocks(3, 8));
+}
+
+TEST_F(RpcBlockSourceTest, ReceiptsLargerThanAllowedDoNotHoldTheIndexUp) {
+    saturate(5);
+    settings_.max_bytes = 40'000;
+    settings_.large_bytes = 80'000;
+    connect();
+    fill_receipts(100'000);
+    for (const auto& [first, last] : {std::pair(3U, 8U), std::pair(5U, 5U)}) {
+        const auto got = blocks(first, last);
+        ASSERT_TRUE(got) << got.error().message;
+        EXPECT_EQ(got->size(), last - first + 1);
+    }
+    EXPECT_EQ(calls_["eth_getBlockReceipts"], 2);
+    EXPECT_EQ(client_->health().failures, 0U) << client_->health().last_error;
+    // What fits into the larger limit is looked at.
+    fill_receipts(60'000);
+    expect_refused(3, 8, "block 5 are missing");
+}
+
+TEST_F(RpcBlockSourceTest, ReceiptsThatTheEndpointFindsTooLargeDoNotHoldTheIndexUp) {
+    saturate(5);
+    receipts_status_ = 413;
+    const auto got = blocks(3, 8);
+    ASSERT_TRUE(got) << got.error().message;
+    EXPECT_EQ(calls_["eth_getBlockReceipts"], 1);
+    EXPECT_EQ(client_->health().failures, 0U) << client_->health().last_error;
+}
+
+TEST_F(RpcBlockSourceTest, ReceiptsThatDoNotComeAreDoneWithoutAfterThreeAttempts) {
+    saturate(5);
+    saturate(6);
+    receipts_status_ = 503;
+    unsigned failed = 0;
+    while (!blocks(3, 8) && failed < 100) ++failed;
+    EXPECT_EQ(failed, 4U) << "two for each of the blocks";
+    EXPECT_TRUE(blocks(5, 5));
+    EXPECT_EQ(calls_["eth_getBlockReceipts"], 6) << "and never again";
+}
+
+TEST_F(RpcBlockSourceTest, AsksForTheLogsOfABlockByEventIfTheyAreTooMany) {
+    const auto& expected = chain_.mutable_blocks().at(5).logs;
+    ASSERT_GE(expected.size(), 2U);
+    only_by_topic_ = true;
+    const auto got = blocks(5, 5);
+    ASSERT_TRUE(got) << got.error().message;
+    ASSERT_EQ(got->front().logs.size(), expected.size());
+    for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_EQ(got->front().logs[i].index, expected[i].index);
 }
 
 TEST_F(RpcBlockSourceTest, TakesABloomOfZerosAsUnknown) {

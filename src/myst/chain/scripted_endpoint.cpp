@@ -53,6 +53,9 @@ RpcReply ScriptedEndpoint::answer(const RpcCall& call) {
 }
 
 Task<Result<RpcReply>> ScriptedEndpoint::exchange(RpcCall call) {
+    if (call.method == "eth_getBlockReceipts" && chain_.no_receipts) {
+        co_return tl::unexpected<Error>(*chain_.no_receipts);
+    }
     co_return answer(call);
 }
 
