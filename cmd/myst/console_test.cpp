@@ -96,7 +96,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"status",
              {"Connected\n", "\n    Provider:               Elbe (abab", "61.2 MiB/s", "180.0 MiB down, 4.0 MiB up",
               "0.018 MYSTT", "1.24 MYSTT (12.4 GiB left)", "block 42 (chain 31337)", "1 of 2 connected", "on offer",
-              "the base fee is too high", "1 of 2 well, 2 must agree"},
+              "the base fee is too high", "1 of 2 usable, 2 must agree"},
              "",
              "connection"},
         Case{"status -v",

@@ -93,6 +93,12 @@ std::string chain_line(const json::value& chain) {
     return fmt::format("block {} (chain {})", number_at(head, "number"), id);
 }
 
+/// Whether the node asks this Ethereum endpoint.
+bool is_usable(const json::value& endpoint) {
+    const auto state = text_at(endpoint, "state");
+    return state == "ok" || state == "slow" || state == "disagrees";
+}
+
 /// What is wrong with index or transactions; nothing if all is well.
 std::string chain_problems(const json::value& chain) {
     std::string text;
@@ -103,13 +109,13 @@ std::string chain_problems(const json::value& chain) {
     if (const auto problem = outbox.is_null() ? "" : text_at(outbox, "problem"); !problem.empty())
         text += labelled("Transactions", fmt::format("{}{}", flag_at(outbox, "halted") ? "halted: " : "", problem));
     const auto& endpoints = items_at(chain, "endpoints");
-    const auto well = std::count_if(endpoints.begin(), endpoints.end(), [](auto& each) {
-        const auto state = text_at(each, "state");
-        return state == "ok" || state == "slow" || state == "unknown";
-    });
-    if (well == static_cast<std::ptrdiff_t>(endpoints.size())) return text;
-    return text + labelled("Ethereum endpoints", fmt::format("{} of {} well, {} must agree", well, endpoints.size(),
-                                                             number_at(chain, "quorum")));
+    const auto usable = std::count_if(endpoints.begin(), endpoints.end(), is_usable);
+    const auto contradicted = std::count_if(endpoints.begin(), endpoints.end(),
+                                            [](auto& each) { return text_at(each, "state") == "disagrees"; });
+    if (contradicted == 0 && usable == static_cast<std::ptrdiff_t>(endpoints.size())) return text;
+    auto line = fmt::format("{} of {} usable, {} must agree", usable, endpoints.size(), number_at(chain, "quorum"));
+    if (contradicted > 0) line += fmt::format(", {} contradicted by others", contradicted);
+    return text + labelled("Ethereum endpoints", line);
 }
 
 std::string block_or_none(const json::value& object, std::string_view name) {

@@ -165,7 +165,7 @@ json::array view(const std::vector<ports::EndpointStatus>& endpoints) {
     json::array list;
     for (const auto& each : endpoints) {
         list.push_back({{"name", each.name},
-                        {"state", each.state},
+                        {"state", to_string(each.state)},
                         {"head", each.head ? json::value(*each.head) : json::value(nullptr)},
                         {"lag", each.lag},
                         {"latency_ms", each.latency.count()},
@@ -179,7 +179,7 @@ json::array view(const std::vector<ports::EndpointStatus>& endpoints) {
 
 json::value view(const std::optional<ports::IndexStatus>& index) {
     if (!index) return nullptr;
-    return {{"state", index->state},
+    return {{"state", to_string(index->state)},
             {"head", index->head ? json::value(*index->head) : json::value(nullptr)},
             {"endpoint_head", index->endpoint_head},
             {"lag", index->lag},

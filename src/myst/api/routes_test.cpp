@@ -10,6 +10,7 @@
 #include "myst/api/openapi.hpp"
 #include "myst/api/test_support/running_server.hpp"
 #include "myst/api/test_support/schema.hpp"
+#include "myst/ports/chain_status.hpp"
 
 namespace myst::api {
 namespace {
@@ -113,6 +114,23 @@ TEST(Routes, EveryFailureHasTheDocumentedSchemaAndStatus) {
         EXPECT_TRUE(departures(body, schema).empty()) << response.body;
         EXPECT_EQ(body.at("error").at("code"), json::string(to_string(code)));
     }
+}
+
+template <class State>
+void expect_documented(const std::string& schema, const std::vector<State>& states) {
+    json::array words;
+    for (const auto state : states) words.emplace_back(to_string(state));
+    EXPECT_EQ(openapi().at("components").at("schemas").at(schema).at("enum"), words) << schema;
+}
+
+TEST(Routes, StatesOfTheChainAreThoseOfTheDocument) {
+    using ports::EndpointState;
+    using ports::IndexState;
+    expect_documented<EndpointState>(
+        "EndpointState", {EndpointState::refused, EndpointState::unreachable, EndpointState::unknown,
+                          EndpointState::lagging, EndpointState::disagrees, EndpointState::slow, EndpointState::ok});
+    expect_documented<IndexState>("IndexState", {IndexState::starting, IndexState::catching_up, IndexState::following,
+                                                 IndexState::unreachable, IndexState::halted});
 }
 
 TEST(Routes, ArgumentsReachTheNode) {

@@ -142,7 +142,7 @@ ports::ChainStatus ChainAccess::status() const {
     if (indexer_) {
         const auto& status = indexer_->status();
         ports::IndexStatus index;
-        index.state = chain::to_string(status.state);
+        index.state = status.state;
         if (status.head) index.head = status.head->number;
         index.endpoint_head = status.endpoint_head;
         const auto reached = index.head.value_or(0);

@@ -211,7 +211,7 @@ TEST_F(ChainGethTest, BothEndpointsAreUsedAndAgree) {
     deposit_and_settle();
     expect_consistent();
     for (const auto& each : endpoints_->status()) {
-        EXPECT_EQ(each.state, "ok") << each.name << ": " << each.last_error;
+        EXPECT_EQ(each.state, ports::EndpointState::ok) << each.name << ": " << each.last_error;
         EXPECT_GT(each.calls, 20U) << each.name;
         EXPECT_EQ(each.failures, 0U) << each.name << ": " << each.last_error;
         EXPECT_EQ(each.disagreements, 0U) << each.name;

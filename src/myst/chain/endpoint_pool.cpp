@@ -467,14 +467,15 @@ std::vector<ports::EndpointStatus> EndpointPool::status() const {
     return out;
 }
 
-std::string_view EndpointPool::state_of(const EndpointHealth& health) const {
-    if (health.refusal) return "refused";
-    if (health.failures_in_a_row > 0) return "unreachable";
-    if (!is_identified(health)) return "unknown";
-    if (health.distrusted_until > now()) return "disagrees";
-    if (is_slow(health)) return "slow";
-    if (members_.size() > 1 && lag_of(health) > settings_.max_lag) return "lagging";
-    return "ok";
+ports::EndpointState EndpointPool::state_of(const EndpointHealth& health) const {
+    using ports::EndpointState;
+    if (health.refusal) return EndpointState::refused;
+    if (health.failures_in_a_row > 0) return EndpointState::unreachable;
+    if (!is_identified(health)) return EndpointState::unknown;
+    if (members_.size() > 1 && lag_of(health) > settings_.max_lag) return EndpointState::lagging;
+    if (health.distrusted_until > now()) return EndpointState::disagrees;
+    if (is_slow(health)) return EndpointState::slow;
+    return EndpointState::ok;
 }
 
 }  // namespace myst::chain

@@ -78,7 +78,7 @@ private:
     /// The head that `quorum` of the identified endpoints have reached.
     [[nodiscard]] std::uint64_t common_head() const;
     [[nodiscard]] std::vector<std::size_t> ordered() const;
-    [[nodiscard]] std::string_view state_of(const EndpointHealth& health) const;
+    [[nodiscard]] ports::EndpointState state_of(const EndpointHealth& health) const;
     [[nodiscard]] Error too_few() const;
 
     /// Asks until `missing` of what has been said is zero, or nobody is left.

@@ -50,7 +50,7 @@ protected:
     T wait(Task<T> task) {
         return sys::testing::run_value(context_, std::move(task));
     }
-    std::string state(std::size_t i) { return pool_->status().at(i).state; }
+    std::string_view state(std::size_t i) { return to_string(pool_->status().at(i).state); }
     /// Whether a block is as new as the pool promises; which of these it is depends on who answered in time.
     void expect_recent(std::uint64_t number) {
         EXPECT_LE(number, truth_.head);
@@ -244,6 +244,18 @@ TEST_F(EndpointPoolTest, ALaggingEndpointIsLeftOut) {
     faults_[0].lag = 0;
     expect_truth();
     EXPECT_EQ(state(0), "ok");
+}
+
+TEST_F(EndpointPoolTest, AnEndpointThatIsSlowAndBehindIsCalledLagging) {
+    settings_.patience = milliseconds(1);
+    settings_.linger = milliseconds(20'000);  // until all have answered
+    faults_[0].delay = milliseconds(5);
+    faults_[1].delay = milliseconds(5);
+    faults_[0].lag = 20;
+    start(3, 2);
+    expect_truth();
+    EXPECT_EQ(state(0), "lagging") << "that is why it is not asked";
+    EXPECT_EQ(state(1), "slow");
 }
 
 TEST_F(EndpointPoolTest, ALaggingEndpointDoesNotStandInForADeadOne) {

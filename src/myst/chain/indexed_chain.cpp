@@ -12,7 +12,7 @@ constexpr std::uint64_t kMaxLag = 16;
 
 Result<> IndexedChain::usable() const {
     const auto& status = indexer_.status();
-    if (status.state == IndexerState::halted) return tl::unexpected<Error>(*status.problem);
+    if (status.state == ports::IndexState::halted) return tl::unexpected<Error>(*status.problem);
     if (!status.head) {
         return fail(ErrorCode::unavailable, "the chain index is empty", "wait until it has caught up");
     }

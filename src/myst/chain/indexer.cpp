@@ -7,20 +7,11 @@
 namespace myst::chain {
 namespace {
 
+using ports::IndexState;
+
 constexpr std::uint64_t kGrowAfter = 32;  ///< ranges, until a larger one is tried again
 
 }  // namespace
-
-std::string_view to_string(IndexerState state) {
-    switch (state) {
-        case IndexerState::starting: return "starting";
-        case IndexerState::catching_up: return "catching up";
-        case IndexerState::following: return "following";
-        case IndexerState::unreachable: return "unreachable";
-        case IndexerState::halted: return "halted";
-    }
-    return "unknown";
-}
 
 Indexer::Indexer(IndexerSettings settings, BlockSource& source, WorkerPool& pool)
     : settings_(std::move(settings)),
@@ -43,7 +34,7 @@ Task<Result<>> Indexer::open() {
 Task<Result<>> Indexer::run() {
     auto opened = co_await open();
     if (!opened) halt(std::move(opened.error()));
-    while (status_.state != IndexerState::halted) {
+    while (status_.state != IndexState::halted) {
         auto step = co_await advance();
         if (alarm_) {
             halt(*alarm_);  // whatever the step has just found
@@ -66,7 +57,7 @@ Task<Result<Indexer::Step>> Indexer::advance() {
     if (!identity_checked_ || now - *identity_checked_ >= settings_.identity_check) {
         auto same = co_await check_identity();
         if (!same) co_return forward_error(same);
-        if (status_.state == IndexerState::halted) co_return Step::halt;
+        if (status_.state == IndexState::halted) co_return Step::halt;
     }
     auto endpoint_head = co_await source_.head_number();
     if (!endpoint_head) co_return forward_error(endpoint_head);
@@ -74,7 +65,7 @@ Task<Result<Indexer::Step>> Indexer::advance() {
     const bool longer = status_.head ? *endpoint_head > status_.head->number : *endpoint_head >= settings_.start_block;
     if (longer) co_return co_await extend(*endpoint_head);
     if (status_.head) co_return co_await compare(*endpoint_head);
-    status_.state = IndexerState::following;
+    status_.state = IndexState::following;
     status_.problem.reset();
     co_return Step::idle;
 }
@@ -128,7 +119,7 @@ Task<Result<Indexer::Step>> Indexer::compare(std::uint64_t endpoint_head) {
     auto theirs = co_await source_.header(endpoint_head);
     if (!theirs) co_return forward_error(theirs);
     if (theirs->hash != **kept) co_return co_await reorganise(endpoint_head);
-    status_.state = IndexerState::following;
+    status_.state = IndexState::following;
     status_.caught_up = true;
     status_.problem.reset();
     if (endpoint_head == ours.number) {
@@ -147,7 +138,7 @@ Task<Result<Indexer::Step>> Indexer::reorganise(std::uint64_t endpoint_head) {
     // Another chain looks like a deep reorganisation, but deserves its own message.
     auto same = co_await check_identity();
     if (!same) co_return forward_error(same);
-    if (status_.state == IndexerState::halted) co_return Step::halt;
+    if (status_.state == IndexState::halted) co_return Step::halt;
     const auto ours = *status_.head;
     auto first = co_await first_differing(std::min(ours.number, endpoint_head));
     if (!first) co_return forward_error(first);
@@ -185,7 +176,7 @@ Task<Result<std::optional<std::uint64_t>>> Indexer::first_differing(std::uint64_
 Task<Result<std::vector<Block>>> Indexer::fetch(std::uint64_t first, std::uint64_t endpoint_head) {
     for (;;) {
         const auto last = std::min(endpoint_head, first + batch_ - 1);
-        if (endpoint_head - first > 2) status_.state = IndexerState::catching_up;
+        if (endpoint_head - first > 2) status_.state = IndexState::catching_up;
         auto blocks = co_await source_.blocks(first, last);
         const bool too_much = !blocks && blocks.error().code == ErrorCode::limit_exceeded && batch_ > 1;
         if (!too_much) {
@@ -215,7 +206,7 @@ Task<Result<Indexer::Step>> Indexer::replace(std::uint64_t first, std::vector<Bl
 
 Indexer::Step Indexer::halt(Error error) {
     log::error("chain: the index has halted: {}", error.describe());
-    status_.state = IndexerState::halted;
+    status_.state = IndexState::halted;
     status_.problem = std::move(error);
     return Step::halt;
 }
@@ -227,7 +218,7 @@ void Indexer::raise_alarm(Error reason) {
 
 void Indexer::note_failure(Error error) {
     if (failures_++ == 0) log::warn("chain: {}", error.describe());
-    status_.state = IndexerState::unreachable;
+    status_.state = IndexState::unreachable;
     status_.problem = std::move(error);
 }
 
@@ -235,7 +226,7 @@ void Indexer::note_progress(std::optional<ports::BlockRef> head) {
     status_.head = head;
     status_.problem.reset();
     const bool behind = !head || head->number < status_.endpoint_head;
-    status_.state = behind ? IndexerState::catching_up : IndexerState::following;
+    status_.state = behind ? IndexState::catching_up : IndexState::following;
     status_.caught_up = status_.caught_up || !behind;
     if (!head) return;
     std::erase_if(callbacks_, [](const auto& each) { return each.expired(); });

@@ -11,6 +11,7 @@
 
 #include "myst/chain/block_source.hpp"
 #include "myst/chain/chain_store.hpp"
+#include "myst/ports/chain_status.hpp"
 #include "myst/runtime/worker_pool.hpp"
 
 namespace myst::chain {
@@ -28,11 +29,8 @@ struct IndexerSettings {
     unsigned contradictions = 5;             ///< attempts at blocks that contradict the tables before halting
 };
 
-enum class IndexerState { starting, catching_up, following, unreachable, halted };
-[[nodiscard]] std::string_view to_string(IndexerState state);
-
 struct IndexerStatus {
-    IndexerState state = IndexerState::starting;
+    ports::IndexState state = ports::IndexState::starting;
     std::optional<ports::BlockRef> head{};  ///< newest block in the tables
     std::uint64_t endpoint_head = 0;        ///< newest block the endpoint told of
     bool caught_up = false;                 ///< has been at the endpoint's head since the start of the program

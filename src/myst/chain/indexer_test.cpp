@@ -37,7 +37,7 @@ TEST(Indexer, FollowsAndAgreesWithTheContract) {
     bench.mine(200, 1);
     ASSERT_FALSE(bench.follow());
     EXPECT_EQ(bench.indexer->head()->number, 200U);
-    EXPECT_EQ(bench.indexer->status().state, IndexerState::following);
+    EXPECT_EQ(bench.indexer->status().state, ports::IndexState::following);
     expect_like_model(bench);
     EXPECT_EQ(bench.dump(), bench.fresh_dump());
     bench.mine(3, 2);
@@ -139,7 +139,7 @@ TEST(Indexer, HaltsAtATooDeepReorganisationWithoutWriting) {
             ASSERT_TRUE(ended);
             EXPECT_EQ(ended->code, ErrorCode::failed_precondition);
             EXPECT_FALSE(ended->cure.empty());
-            EXPECT_EQ(bench.indexer->status().state, IndexerState::halted);
+            EXPECT_EQ(bench.indexer->status().state, ports::IndexState::halted);
             EXPECT_EQ(bench.dump(), before);
             bench.restart();
         }

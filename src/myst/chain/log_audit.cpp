@@ -16,7 +16,7 @@ Task<> LogAudit::run() {
     if (auditors_.size() < 2) co_return;
     for (;;) {
         co_await sleep_for(settings_.pause);
-        if (indexer_.status().state != IndexerState::following) continue;
+        if (indexer_.status().state != ports::IndexState::following) continue;
         auto found = co_await next_of_cycle();
         if (found && judge(*found)) co_return;
         found = co_await newest();

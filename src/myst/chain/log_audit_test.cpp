@@ -157,14 +157,14 @@ TEST_F(LogAuditTest, ADifferenceHaltsTheIndexAndNamesBlockAndEndpoint) {
         return ended->message.find("block " + std::to_string(number) + " ") != std::string::npos;
     })) << ended->message;
     EXPECT_FALSE(ended->cure.empty());
-    EXPECT_EQ(indexer_->status().state, IndexerState::halted);
+    EXPECT_EQ(indexer_->status().state, ports::IndexState::halted);
 }
 
 TEST_F(LogAuditTest, TheQuorumClearsTheTables) {
     settings_.quorum = 2;
     index(bench_.chain);
     const auto ended = run({auditor("full", bench_.chain), auditor("also full", bench_.chain), auditor("thin", thin_)});
-    EXPECT_FALSE(ended && indexer_->status().state == IndexerState::halted);
+    EXPECT_FALSE(ended && indexer_->status().state == ports::IndexState::halted);
     ASSERT_FALSE(blamed_.empty());
     EXPECT_TRUE(blamed_.front().starts_with("thin: the logs of block ")) << blamed_.front();
 }

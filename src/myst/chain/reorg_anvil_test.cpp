@@ -75,7 +75,8 @@ Task<> measure_detection(Indexer& indexer, CountingSource& source, JsonRpcClient
     const auto handle = indexer.subscribe([&](const ports::BlockRef&) { applied.notify(); });
     TaskGroup group(executor);
     group.spawn("indexer", testing::drive(indexer, ended, halted));
-    while (indexer.status().state != IndexerState::following) std::ignore = co_await applied.wait(milliseconds(50));
+    while (indexer.status().state != ports::IndexState::following)
+        std::ignore = co_await applied.wait(milliseconds(50));
     std::ignore = co_await applied.wait(milliseconds(50));
     json::array params;
     params.emplace_back(depth);

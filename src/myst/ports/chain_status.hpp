@@ -4,16 +4,34 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "myst/base/clock.hpp"
 
 namespace myst::ports {
 
+/// Of the states that apply to an endpoint, the first one here.
+enum class EndpointState {
+    refused,      ///< serves another chain
+    unreachable,  ///< its last call failed
+    unknown,      ///< has not shown chain id and genesis yet
+    lagging,      ///< too far behind the others to be asked
+    disagrees,    ///< was contradicted by the others lately; asked last
+    slow,         ///< asked after those that are not
+    ok,
+};
+/// As it appears in the web API.
+[[nodiscard]] std::string_view to_string(EndpointState state);
+
+enum class IndexState { starting, catching_up, following, unreachable, halted };
+/// As it appears in the web API.
+[[nodiscard]] std::string_view to_string(IndexState state);
+
 /// An Ethereum endpoint as the node has known it since its start.
 struct EndpointStatus {
-    std::string name;   ///< host and port of its URL; never a path or user, which may hold an access key
-    std::string state;  ///< "unknown", "ok", "slow", "lagging", "disagrees", "unreachable" or "refused"
+    std::string name;  ///< host and port of its URL; never a path or user, which may hold an access key
+    EndpointState state = EndpointState::unknown;
     std::optional<std::uint64_t> head{};  ///< the newest block it told of
     std::uint64_t lag = 0;                ///< blocks behind what the endpoints agree on
     milliseconds latency{};               ///< of its answers, averaged over the last ones
@@ -25,7 +43,7 @@ struct EndpointStatus {
 
 /// The index of the contract's events.
 struct IndexStatus {
-    std::string state;                    ///< see chain::IndexerState
+    IndexState state = IndexState::starting;
     std::optional<std::uint64_t> head{};  ///< newest block in the tables
     std::uint64_t endpoint_head = 0;      ///< newest block the endpoints told of
     std::uint64_t lag = 0;                ///< blocks between the two

@@ -133,9 +133,10 @@ Task<Result<node::NodeStatus>> FakeControl::status() {
     status.chain = {31337, filled<Address>(0x66), filled<Address>(0x77)};
     status.head = ports::BlockRef{42, filled<Hash32>(0x88), kStart};
     status.chain_status.quorum = 2;
-    status.chain_status.endpoints = {{"rpc.example:443", "ok", 42, 0, milliseconds(35), 812, 3, 0, "timed out"},
-                                     {"other.example:443", "lagging", 20, 22, milliseconds(90), 800, 0, 1, ""}};
-    status.chain_status.index = ports::IndexStatus{"following", 42, 43, 1, 7, ""};
+    status.chain_status.endpoints = {
+        {"rpc.example:443", ports::EndpointState::ok, 42, 0, milliseconds(35), 812, 3, 0, "timed out"},
+        {"other.example:443", ports::EndpointState::lagging, 20, 22, milliseconds(90), 800, 0, 1, ""}};
+    status.chain_status.index = ports::IndexStatus{ports::IndexState::following, 42, 43, 1, 7, ""};
     status.chain_status.outbox = ports::OutboxReport{false, 2, "the base fee is too high"};
     status.relays = {{"ws://192.0.2.7:7777", true, ""}, {"ws://192.0.2.8:7777", false, "connection refused"}};
     status.connection = sample_connection();
