@@ -68,11 +68,12 @@ private:
 
 }  // namespace
 
-ChainAccess::ChainAccess(const Config& config, asio::any_io_executor executor, WorkerPool& workers, Rng& rng)
+ChainAccess::ChainAccess(const Config& config, asio::any_io_executor executor, WorkerPool& workers, Rng& rng,
+                         const Clock& clock)
     : config_(config),
       executor_(std::move(executor)),
       workers_(workers),
-      endpoints_(pool_settings(config), endpoints_of(config, workers, rng)),
+      endpoints_(pool_settings(config), endpoints_of(config, workers, rng), clock),
       blocks_(endpoints_, config.chain.lanes, &workers_) {
     if (config.chain.mode == ChainMode::light) {
         reader_ = std::make_unique<chain::RpcChain>(identity_of(config), endpoints_);

@@ -18,7 +18,8 @@ namespace myst::app {
 /// Control thread.
 class ChainAccess {
 public:
-    ChainAccess(const Config& config, asio::any_io_executor executor, WorkerPool& workers, Rng& rng);
+    ChainAccess(const Config& config, asio::any_io_executor executor, WorkerPool& workers, Rng& rng,
+                const Clock& clock);
 
     /// Opens the index; blocks of an earlier run are there afterwards.
     [[nodiscard]] Task<Result<>> open();

@@ -158,7 +158,7 @@ Result<> Daemon::open() {
     auto keys = node::KeyRing::open(key_settings(config_), rng_);
     if (!keys) return forward_error(keys);
     keys_.emplace(std::move(*keys));
-    chain_ = std::make_unique<ChainAccess>(config_, context_.get_executor(), workers_, rng_);
+    chain_ = std::make_unique<ChainAccess>(config_, context_.get_executor(), workers_, rng_, clock_);
     auto records = RecordDatabase::open(config_, context_.get_executor(), clock_, rng_, workers_);
     if (!records) return forward_error(records);
     records_ = std::move(*records);

@@ -77,13 +77,14 @@ protected:
         settings.head_age = milliseconds(0);  // a test looks at once for what it has just done
         std::vector<EndpointPool::Member> members;
         for (const auto* name : {"first", "second"}) members.push_back({name, new_client()});
-        endpoints_ = std::make_unique<EndpointPool>(settings, std::move(members));
+        endpoints_ = std::make_unique<EndpointPool>(settings, std::move(members), clock_);
         return std::make_unique<QuorumBlockSource>(*endpoints_, identity_.lanes);
     }
     /// An empty transaction of the node's own account, for the sake of its block.
     void mine_one() { send_unlocked({{"to", account_at(70).hex0x()}, {"value", "0x1"}}); }
 
     std::string keys_;
+    SystemClock clock_;
     std::unique_ptr<EndpointPool> endpoints_;
 };
 

@@ -42,7 +42,7 @@ protected:
             members.push_back({std::string(1, static_cast<char>('a' + i)),
                                std::make_unique<EndpointDouble>(truth_, faults_.at(i), logs_.at(i))});
         }
-        pool_ = std::make_unique<EndpointPool>(settings_, std::move(members));
+        pool_ = std::make_unique<EndpointPool>(settings_, std::move(members), *clock_);
         chain_ = std::make_unique<RpcChain>(ChainTruth::identity(), *pool_);
         wallet_ = std::make_unique<WalletRpc>(*pool_, account_at(1));
     }
@@ -87,6 +87,8 @@ protected:
     std::array<EndpointFault, 5> faults_{};
     std::array<EndpointDouble::Log, 5> logs_{};
     EndpointPoolSettings settings_;
+    SystemClock system_clock_;
+    const Clock* clock_ = &system_clock_;
     std::unique_ptr<EndpointPool> pool_;
     std::unique_ptr<RpcChain> chain_;
     std::unique_ptr<WalletRpc> wallet_;
@@ -112,6 +114,36 @@ TEST_F(EndpointPoolTest, AnEndpointOfAnotherChainIsNotUsed) {
     faults_[0].id.reset();
     expect_truth();
     EXPECT_EQ(state(0), "ok") << "it was corrected";
+}
+
+TEST_F(EndpointPoolTest, AnEndpointIsIdentifiedAgainEveryHour) {
+    ManualClock clock;
+    clock_ = &clock;
+    start(3, 2);
+    expect_truth();
+    faults_[0].id = 5;
+    clock.advance(settings_.identity_check - milliseconds(1));
+    expect_truth();
+    EXPECT_EQ(state(0), "ok");
+    clock.advance(milliseconds(1));
+    expect_truth();
+    EXPECT_EQ(state(0), "refused") << "another one answers behind its URL";
+}
+
+TEST_F(EndpointPoolTest, AnEndpointThatWasContradictedIsTrustedAgainAfterAWhile) {
+    ManualClock clock;
+    clock_ = &clock;
+    start(3, 2);
+    faults_[0].lie = [](const RpcCall& call, RpcReply& reply) {
+        if (call.method == "eth_getBalance") reply = json::value("0x1");
+    };
+    expect_truth();
+    faults_[0].lie = nullptr;
+    EXPECT_EQ(state(0), "disagrees");
+    clock.advance(settings_.distrust - milliseconds(1));
+    EXPECT_EQ(state(0), "disagrees");
+    clock.advance(milliseconds(1));
+    EXPECT_EQ(state(0), "ok");
 }
 
 TEST_F(EndpointPoolTest, AnotherGenesisIsNotUsed) {

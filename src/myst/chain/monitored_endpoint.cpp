@@ -23,7 +23,7 @@ bool is_sized_by_chain(std::string_view method) {
 class MonitoredEndpoint::Watch {
 public:
     Watch(MonitoredEndpoint& endpoint, bool timed)
-        : endpoint_(endpoint), health_(endpoint.health_), timed_(timed), start_(std::chrono::steady_clock::now()) {
+        : endpoint_(endpoint), health_(endpoint.health_), timed_(timed), start_(endpoint.clock_.now()) {
         ++health_.calls;
     }
     /// There was an answer, or it became clear that there will be none.
@@ -36,7 +36,7 @@ public:
             endpoint_.note_failure({ErrorCode::timeout, "no answer before the others had answered"});
         }
         if (!timed_) return;
-        const auto taken = std::chrono::steady_clock::now() - start_;
+        const auto taken = endpoint_.clock_.now() - start_;
         const auto taken_us = std::chrono::duration_cast<std::chrono::microseconds>(taken).count();
         health_.latency_us += (taken_us - health_.latency_us) / (health_.latency_us == 0 ? 1 : kAveraged);
     }
@@ -82,13 +82,13 @@ void MonitoredEndpoint::note_failure(const Error& error) {
     health_.last_error = error.message;
     health_.identified.reset();
     const auto pause = pauses_.first * (std::int64_t{1} << std::min(health_.failures_in_a_row++, kMaxDoublings));
-    health_.retry_at = std::chrono::steady_clock::now() + std::min(pause, pauses_.longest);
+    health_.retry_at = clock_.now() + std::min(pause, pauses_.longest);
 }
 
 void MonitoredEndpoint::note_disagreement(const std::string& about, milliseconds distrust) {
     ++health_.disagreements;
     health_.last_error = "contradicted by the other endpoints: " + about;
-    const auto now = std::chrono::steady_clock::now();
+    const auto now = clock_.now();
     if (health_.distrusted_until < now) log::warn("chain: endpoint {}: {}", name_, health_.last_error);
     health_.distrusted_until = std::max(health_.distrusted_until, now + distrust);
 }

@@ -5,12 +5,13 @@
 #include <optional>
 #include <string>
 
+#include "myst/base/clock.hpp"
 #include "myst/chain/rpc_caller.hpp"
 #include "myst/ports/chain_status.hpp"
 
 namespace myst::chain {
 
-/// What a node knows of an endpoint. Plain data; the times are those of the steady clock.
+/// What a node knows of an endpoint. Plain data; the times are those of the node's clock that never steps back.
 struct EndpointHealth {
     std::optional<std::uint64_t> head{};
     std::optional<MonotonicTime> head_seen{};
@@ -38,8 +39,9 @@ public:
         milliseconds first{250};
         milliseconds longest{5'000};
     };
-    MonitoredEndpoint(std::string name, std::unique_ptr<RpcEndpoint> endpoint, Pauses pauses)
-        : name_(std::move(name)), endpoint_(std::move(endpoint)), pauses_(pauses) {}
+    /// `clock` must outlive it.
+    MonitoredEndpoint(std::string name, std::unique_ptr<RpcEndpoint> endpoint, Pauses pauses, const Clock& clock)
+        : name_(std::move(name)), endpoint_(std::move(endpoint)), pauses_(pauses), clock_(clock) {}
 
     [[nodiscard]] Task<Result<RpcReply>> exchange(RpcCall call) override;
     [[nodiscard]] Task<Result<std::vector<Result<boost::json::value>>>> batch(std::vector<RpcCall> calls) override;
@@ -60,6 +62,7 @@ private:
     std::string name_;
     std::unique_ptr<RpcEndpoint> endpoint_;
     Pauses pauses_;
+    const Clock& clock_;
     EndpointHealth health_;
 };
 

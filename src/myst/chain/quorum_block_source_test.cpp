@@ -27,7 +27,7 @@ public:
             members.push_back(
                 {std::string(1, static_cast<char>('a' + i)), std::make_unique<ScriptedEndpoint>(chains[i])});
         }
-        pool = std::make_unique<EndpointPool>(settings, std::move(members));
+        pool = std::make_unique<EndpointPool>(settings, std::move(members), clock);
         source = std::make_unique<QuorumBlockSource>(*pool, ScriptedChain::contract());
         auto index_settings = bench.settings;
         index_settings.path = ":memory:";
@@ -46,6 +46,7 @@ public:
     }
 
     std::vector<ScriptedChain> chains;
+    SystemClock clock;
     std::unique_ptr<EndpointPool> pool;
     std::unique_ptr<QuorumBlockSource> source;
     std::unique_ptr<Indexer> indexer;

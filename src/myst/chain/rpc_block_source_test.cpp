@@ -55,7 +55,7 @@ protected:
     void connect() {
         auto client = std::make_unique<JsonRpcClient>(settings_, rng_, &workers_);
         const MonitoredEndpoint::Pauses none{milliseconds(0), milliseconds(0)};
-        client_ = std::make_unique<MonitoredEndpoint>("endpoint", std::move(client), none);
+        client_ = std::make_unique<MonitoredEndpoint>("endpoint", std::move(client), none, clock_);
         source_ = std::make_unique<RpcBlockSource>(*client_, ScriptedChain::contract(), &workers_);
     }
     /// A block without logs of ours whose filter admits everything.
@@ -134,6 +134,7 @@ protected:
     ScriptedChain chain_;
     std::unique_ptr<HttpTestServer> server_;
     WorkerPool workers_{1};
+    SystemClock clock_;
     JsonRpcSettings settings_;
     std::unique_ptr<MonitoredEndpoint> client_;
     std::unique_ptr<RpcBlockSource> source_;
