@@ -72,6 +72,11 @@ Task<> follow_and_audit(Indexer& indexer, LogAudit& audit, EventSignal& signal, 
     group.spawn("audit", run_until(audit, signal));
     const bool in_time = co_await signal.wait(milliseconds(60'000));
     EXPECT_TRUE(in_time);
+    // The index notices at its next look.
+    if (indexer.status().state == ports::IndexState::halted && !ended) {
+        const bool noticed = co_await unheard.wait(milliseconds(60'000));
+        EXPECT_TRUE(noticed);
+    }
     group.cancel();
     co_await group.join();
 }
