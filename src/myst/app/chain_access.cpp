@@ -73,6 +73,7 @@ ChainAccess::ChainAccess(const Config& config, asio::any_io_executor executor, W
     : config_(config),
       executor_(std::move(executor)),
       workers_(workers),
+      clock_(clock),
       endpoints_(pool_settings(config), endpoints_of(config, workers, rng), clock),
       blocks_(endpoints_, config.chain.lanes, &workers_) {
     if (config.chain.mode == ChainMode::light) {
@@ -128,7 +129,8 @@ Result<std::unique_ptr<ports::TxSender>> ChainAccess::open_sender(const crypto::
     settings.poll = config_.chain.poll;
     settings.confirmations = config_.chain.confirmations;
     settings.settled_depth = config_.chain.reorg_limit;
-    outbox_ = std::make_shared<chain::TxOutbox>(std::move(settings), wallet.clone(), endpoints_, workers_, executor_);
+    outbox_ =
+        std::make_shared<chain::TxOutbox>(std::move(settings), wallet.clone(), endpoints_, workers_, executor_, clock_);
     tasks.spawn("transaction outbox", run_outbox(outbox_));
     return std::make_unique<SharedSender>(outbox_);
 }

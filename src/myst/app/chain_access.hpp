@@ -39,6 +39,7 @@ private:
     const Config& config_;
     asio::any_io_executor executor_;
     WorkerPool& workers_;
+    const Clock& clock_;
     chain::EndpointPool endpoints_;
     chain::QuorumBlockSource blocks_;
     std::unique_ptr<chain::Indexer> indexer_;  ///< null in light mode

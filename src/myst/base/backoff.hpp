@@ -1,4 +1,4 @@
-// Pauses between attempts: exponential, with jitter, so that many clients do not come back at the same moment.
+// Pauses between attempts: exponential, and with jitter where many clients must not come back at the same moment.
 #pragma once
 
 #include <algorithm>
@@ -8,6 +8,12 @@
 #include "myst/base/rng.hpp"
 
 namespace myst {
+
+/// `first`, doubled that many times, but not beyond `last`.
+[[nodiscard]] constexpr milliseconds doubled(milliseconds first, unsigned times, milliseconds last) {
+    for (; times > 0 && first > milliseconds(0) && first < last; --times) first *= 2;
+    return std::min(first, last);
+}
 
 /// Doubles from `first` to `last`; every pause is between half of the current step and the whole.
 class Backoff {

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "myst/base/amount.hpp"
+#include "myst/base/backoff.hpp"
 #include "myst/base/bytes.hpp"
 #include "myst/base/clock.hpp"
 #include "myst/base/failpoint.hpp"
@@ -101,6 +102,14 @@ TEST(Failpoint, IsHeardOnlyWhileSomebodyListens) {
 TEST(Error, ContextGoesInFront) {
     const auto error = Error{ErrorCode::io, "disk is full", "free some space"}.in("open ledger");
     EXPECT_EQ(error.describe(), "open ledger: disk is full (free some space)");
+}
+
+TEST(Backoff, DoublesUpToTheLongestPause) {
+    EXPECT_EQ(doubled(milliseconds(250), 0, milliseconds(5'000)), milliseconds(250));
+    EXPECT_EQ(doubled(milliseconds(250), 3, milliseconds(5'000)), milliseconds(2'000));
+    EXPECT_EQ(doubled(milliseconds(250), 4'000'000'000, milliseconds(5'000)), milliseconds(5'000));
+    EXPECT_EQ(doubled(milliseconds(0), 4'000'000'000, milliseconds(5'000)), milliseconds(0));
+    EXPECT_EQ(doubled(milliseconds(9), 1, milliseconds(4)), milliseconds(4));
 }
 
 }  // namespace

@@ -84,7 +84,6 @@ protected:
     void mine_one() { send_unlocked({{"to", account_at(70).hex0x()}, {"value", "0x1"}}); }
 
     std::string keys_;
-    SystemClock clock_;
     std::unique_ptr<EndpointPool> endpoints_;
 };
 

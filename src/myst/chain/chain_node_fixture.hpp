@@ -165,7 +165,7 @@ protected:
     void restart_outbox() { restart_outbox(outbox_settings()); }
     void restart_outbox(const OutboxSettings& settings) {
         outbox_.reset();
-        outbox_ = std::make_unique<TxOutbox>(settings, key_.clone(), caller(), pool_, context_.get_executor());
+        outbox_ = std::make_unique<TxOutbox>(settings, key_.clone(), caller(), pool_, context_.get_executor(), clock_);
     }
     IndexerSettings indexer_settings(const std::string& path) {
         IndexerSettings settings;
@@ -376,6 +376,7 @@ protected:
     }
 
     asio::io_context context_;
+    SystemClock clock_;
     WorkerPool pool_{1};
     crypto::SystemRng rng_;
     crypto::PrivateKey key_ = crypto::PrivateKey::generate(rng_);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "myst/base/backoff.hpp"
 #include "myst/base/log.hpp"
 
 namespace myst::chain {
@@ -46,8 +47,8 @@ Task<Result<>> Indexer::run() {
             failures_ = 0;
             if (*step == Step::halt || *step == Step::progressed) continue;
         }
-        const auto pause = settings_.poll * (std::int64_t{1} << std::min(failures_, 5U));
-        co_await sleep_for(std::min(pause, std::max(settings_.backoff_limit, settings_.poll)));
+        const auto longest = std::max(settings_.backoff_limit, settings_.poll);
+        co_await sleep_for(doubled(settings_.poll, failures_, longest));
     }
     co_return tl::unexpected<Error>(*status_.problem);
 }

@@ -2,11 +2,13 @@
 
 #include <boost/json/serialize.hpp>
 
+#include "myst/base/backoff.hpp"
+
 namespace myst::chain {
 namespace {
 
 constexpr std::size_t kMaxBatch = 1000;
-constexpr unsigned kMaxDoublings = 6;
+constexpr int kLongestPause = 64;              // first pauses
 constexpr std::size_t kLongText = 256U << 10;  // bytes; from there on reading it would hold up everything else
 
 sys::HttpClient::Settings http_settings(const JsonRpcSettings& settings) {
@@ -75,7 +77,7 @@ Task<JsonRpcClient::Attempt> JsonRpcClient::attempt(Question question) {
 }
 
 Task<> JsonRpcClient::wait_before(unsigned attempt) {
-    const auto full = settings_.backoff * (std::int64_t{1} << std::min(attempt - 1, kMaxDoublings));
+    const auto full = doubled(settings_.backoff, attempt - 1, settings_.backoff * kLongestPause);
     std::array<std::uint8_t, 2> random{};
     rng_.fill(random);
     const auto share = (std::int64_t{random[0]} << 8 | random[1]) % 1024;

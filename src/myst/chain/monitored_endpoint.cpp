@@ -4,14 +4,14 @@
 
 #include <fmt/format.h>
 
+#include "myst/base/backoff.hpp"
 #include "myst/base/log.hpp"
 
 namespace myst::chain {
 namespace {
 
 constexpr std::int64_t kAveraged = 5;  // calls, about
-constexpr unsigned kMaxDoublings = 10;
-constexpr unsigned kCutOffs = 3;  // in a row: it does not answer
+constexpr unsigned kCutOffs = 3;       // in a row: it does not answer
 
 /// Whether the answer is as long as whoever writes to the chain makes it, whichever endpoint gives it.
 bool is_sized_by_chain(std::string_view method) {
@@ -81,8 +81,7 @@ void MonitoredEndpoint::note_failure(const Error& error) {
     ++health_.failures;
     health_.last_error = error.message;
     health_.identified.reset();
-    const auto pause = pauses_.first * (std::int64_t{1} << std::min(health_.failures_in_a_row++, kMaxDoublings));
-    health_.retry_at = clock_.now() + std::min(pause, pauses_.longest);
+    health_.retry_at = clock_.now() + doubled(pauses_.first, health_.failures_in_a_row++, pauses_.longest);
 }
 
 void MonitoredEndpoint::note_disagreement(const std::string& about, milliseconds distrust) {

@@ -35,7 +35,7 @@ protected:
         outbox_.reset();
         auto settings = outbox_settings();
         settings.backoff_limit = milliseconds(40);
-        outbox_ = std::make_unique<TxOutbox>(settings, key_.clone(), *faulty_, pool_, context_.get_executor());
+        outbox_ = std::make_unique<TxOutbox>(settings, key_.clone(), *faulty_, pool_, context_.get_executor(), clock_);
     }
     void restart_faulty_index() {
         faulty_index_.reset();

@@ -70,7 +70,7 @@ public:
         Secret<32> secret;
         secret.expose_mutable()[31] = 7;
         auto key = crypto::PrivateKey::from(secret.expose());
-        outbox = std::make_unique<TxOutbox>(settings, std::move(*key), *client, pool, context.get_executor());
+        outbox = std::make_unique<TxOutbox>(settings, std::move(*key), *client, pool, context.get_executor(), *clock);
     }
     /// Runs the outbox until the intent has an outcome, the outbox has halted, or a planned crash happens.
     Outcome submit(const std::string& key) { return submit(intent_of(key)); }
@@ -84,6 +84,8 @@ public:
     WorkerPool pool{4};
     NodeDouble node;
     OutboxSettings settings;
+    SystemClock system_clock;
+    const Clock* clock = &system_clock;  ///< of the next outbox that is started
     std::unique_ptr<JsonRpcClient> client;
     std::unique_ptr<TxOutbox> outbox;
     std::optional<Error> ended;

@@ -61,7 +61,8 @@ protected:
         auto settings = outbox_settings();
         settings.replace_after = milliseconds(1);
         settings.settled_depth = 100'000;  // older deposits becoming settled would be further places
-        TxOutbox outbox(settings, key_.clone(), client, pool, context.get_executor());
+        const SystemClock clock;
+        TxOutbox outbox(settings, key_.clone(), client, pool, context.get_executor(), clock);
         ports::TxIntent intent{"deposit:" + std::to_string(amount), "", identity_.lanes, deposit_of(amount)};
         const auto outcome = sys::testing::run_value(context, submit_while_running(outbox, std::move(intent)));
         ::_exit(outcome && outcome->succeeded ? 0 : 1);

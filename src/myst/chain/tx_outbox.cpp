@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "myst/base/backoff.hpp"
 #include "myst/base/failpoint.hpp"
 #include "myst/base/log.hpp"
 
@@ -25,32 +26,16 @@ Result<> check_intent(const ports::TxIntent& intent) {
 }  // namespace
 
 TxOutbox::TxOutbox(OutboxSettings settings, crypto::PrivateKey key, RpcCaller& client, WorkerPool& pool,
-                   asio::any_io_executor executor)
+                   asio::any_io_executor executor, const Clock& clock)
     : settings_(std::move(settings)),
       key_(std::move(key)),
       rpc_(client, key_.address()),
-      pool_(pool),
+      clock_(clock),
+      file_(settings_.path, settings_.chain_id, key_.address(), pool),
+      fees_({settings_.fees, settings_.fee_sample}, key_.address(), rpc_, file_, clock),
       work_(executor),
       changed_(executor) {
     changed_.expires_at(asio::steady_timer::time_point::max());
-}
-
-Task<Result<>> TxOutbox::open() {
-    if (store_) co_return Result<>{};
-    auto work = [slot = slot_, path = settings_.path, chain_id = settings_.chain_id,
-                 sender = key_.address()]() -> Result<std::shared_ptr<OutboxStore>> {
-        const std::lock_guard lock(slot->mutex);
-        if (slot->store) return slot->store;
-        auto opened = OutboxStore::open(path);
-        if (!opened) return forward_error(opened);
-        if (auto claimed = (*opened)->claim(chain_id, sender); !claimed) return forward_error(claimed);
-        slot->store = std::move(*opened);
-        return slot->store;
-    };
-    auto opened = co_await pool_.run(std::move(work));
-    if (!opened) co_return forward_error(opened);
-    store_ = std::move(*opened);
-    co_return Result<>{};
 }
 
 Task<Result<ports::TxOutcome>> TxOutbox::submit(ports::TxIntent intent) {
@@ -121,9 +106,9 @@ Task<Result<>> TxOutbox::run() {
             status_.problem.reset();
             if (std::exchange(started, true) == false) continue;
         }
-        co_await sample_base_fee();
-        const auto pause = settings_.poll * (std::int64_t{1} << std::min(failures_, 5U));
-        std::ignore = co_await work_.wait(std::min(pause, std::max(settings_.backoff_limit, settings_.poll)));
+        co_await fees_.sample();
+        const auto longest = std::max(settings_.backoff_limit, settings_.poll);
+        std::ignore = co_await work_.wait(doubled(settings_.poll, failures_, longest));
     }
     co_return tl::unexpected<Error>(*status_.problem);
 }

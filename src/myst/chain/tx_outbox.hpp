@@ -3,14 +3,12 @@
 #pragma once
 
 #include <map>
-#include <memory>
-#include <mutex>
 #include <string>
 
 #include <boost/asio/steady_timer.hpp>
 
-#include "myst/chain/fee_policy.hpp"
-#include "myst/chain/outbox_store.hpp"
+#include "myst/chain/fee_guard.hpp"
+#include "myst/chain/outbox_file.hpp"
 #include "myst/chain/wallet_rpc.hpp"
 #include "myst/codec/transaction.hpp"
 #include "myst/crypto/secp256k1.hpp"
@@ -29,7 +27,6 @@ struct OutboxSettings {
     milliseconds resend{15'000};          ///< a transaction that is not mined is sent again this often
     milliseconds replace_after{120'000};  ///< not mined for so long, and fees have risen: offer more
     milliseconds fee_sample{60'000};      ///< between samples of the base fee for its median
-    seconds fee_hour{3600};               ///< the time over which fees are limited together
     std::uint64_t confirmations = 1;      ///< blocks, its own included, before the outcome is reported
     std::uint64_t settled_depth = 96;     ///< a mined transaction is watched until it is this deep
     std::size_t max_open = 256;           ///< intents waiting at once
@@ -44,14 +41,15 @@ struct OutboxStatus {
 };
 
 /// Control thread; SQLite work runs in the pool. All versions signed for an intent have the same nonce, target and
-/// calldata, so that the chain executes at most one of them. Client and pool must outlive it. One `run` at a time.
+/// calldata, so that the chain executes at most one of them. Client, pool and clock must outlive it. One `run` at a
+/// time.
 class TxOutbox final : public ports::TxSender {
 public:
     TxOutbox(OutboxSettings settings, crypto::PrivateKey key, RpcCaller& client, WorkerPool& pool,
-             asio::any_io_executor executor);
+             asio::any_io_executor executor, const Clock& clock);
 
     /// Opens the file; `run` and `submit` do it if it has not been done. Needs no endpoint.
-    [[nodiscard]] Task<Result<>> open();
+    [[nodiscard]] Task<Result<>> open() { return file_.open(); }
     /// Drives all intents; sends again, at its start, what was signed before. Returns only an Error, when it has
     /// halted: the wallet is used by another program, another chain, or the file cannot be written.
     [[nodiscard]] Task<Result<>> run();
@@ -88,19 +86,15 @@ private:
     [[nodiscard]] Task<Result<>> refuse_estimate(OutboxEntry entry, RpcFault fault);
     [[nodiscard]] Task<Result<>> sign_and_send(OutboxEntry entry, std::uint64_t gas, FeeQuote fees);
     [[nodiscard]] Task<Result<std::optional<codec::SignedTransaction>>> replace(OutboxEntry entry);
-    [[nodiscard]] Task<Result<FeeQuote>> quote();
-    [[nodiscard]] Task<Result<>> check_funds(std::string name, Uint256 cost);
-    [[nodiscard]] Task<Result<>> check_hour_of(std::int64_t id, Uint256 cost);
-    [[nodiscard]] Task<> sample_base_fee();
+    [[nodiscard]] Task<Result<>> check_cost(std::string name, std::int64_t id, Uint256 cost);
     [[nodiscard]] Task<Result<std::uint64_t>> choose_nonce();
     [[nodiscard]] Task<Result<>> lose_nonce(OutboxEntry entry);
     [[nodiscard]] Task<Result<>> refuse(OutboxEntry entry, Error why);
     [[nodiscard]] Task<Error> give_up(OutboxEntry entry);
     [[nodiscard]] Task<Result<>> watch_mined(OutboxEntry entry, std::uint64_t head);
     template <class Work>
-    Task<std::invoke_result_t<Work&, OutboxStore&>> on_store(Work work) {
-        auto call = [store = store_, work = std::move(work)]() mutable { return work(*store); };
-        co_return co_await pool_.run(std::move(call));
+    [[nodiscard]] Task<std::invoke_result_t<Work&, OutboxStore&>> on_store(Work work) {
+        return file_.on_store(std::move(work));
     }
     void wake_submitters();
     void halt(Error error);
@@ -109,14 +103,9 @@ private:
     OutboxSettings settings_;
     crypto::PrivateKey key_;
     WalletRpc rpc_;
-    WorkerPool& pool_;
-    /// Where worker threads put the file, so that callers who open it at the same time get the same one.
-    struct Slot {
-        std::mutex mutex;
-        std::shared_ptr<OutboxStore> store;
-    };
-    std::shared_ptr<Slot> slot_ = std::make_shared<Slot>();
-    std::shared_ptr<OutboxStore> store_;
+    const Clock& clock_;
+    OutboxFile file_;
+    FeeGuard fees_;
     EventSignal work_;                ///< a new intent was stored
     asio::steady_timer changed_;      ///< cancelled whenever an intent was finished
     std::uint64_t changes_ = 0;       ///< how often that happened
@@ -124,8 +113,6 @@ private:
     OutboxStatus status_;
     std::map<std::int64_t, Tracking> tracking_;
     std::map<std::int64_t, unsigned> estimates_;  ///< failed estimations by intent
-    BaseFeeHistory base_fees_;
-    std::optional<MonotonicTime> sampled_;  ///< last time the base fee was asked for the history
     unsigned failures_ = 0;
 };
 

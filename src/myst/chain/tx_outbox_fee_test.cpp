@@ -131,12 +131,15 @@ TEST(TxOutboxFees, AReplacementBeyondTheLimitWaits) {
 
 TEST(TxOutboxFees, FeesPerHourAreLimitedAcrossTransactionsAndRestarts) {
     OutboxBench bench;
+    ManualClock clock;
+    bench.clock = &clock;
     // One transaction: 60,000 gas at (2 · 1 + 1) gwei. Two of them fit, three do not.
     bench.settings.fees.max_per_hour = Uint256(2 * 180'000) * kGwei;
     bench.restart();
     ASSERT_TRUE(*bench.submit("a"));
     bench.restart();
     ASSERT_TRUE(*bench.submit("b"));
+    clock.advance(seconds(3'599));
     bench.restart();
     std::optional<Error> reason;
     std::size_t rounds = 0;
@@ -151,7 +154,7 @@ TEST(TxOutboxFees, FeesPerHourAreLimitedAcrossTransactionsAndRestarts) {
     EXPECT_NE(reason->message.find("hour"), std::string::npos) << reason->message;
     EXPECT_EQ(bench.node.transactions(), 2U);
     bench.plan = nullptr;
-    bench.settings.fee_hour = seconds(0);  // as if the hour were over
+    clock.advance(milliseconds(2'000));  // and a second more than an hour has passed
     bench.restart();
     ASSERT_TRUE(*bench.submit("c"));
     EXPECT_EQ(bench.node.transactions(), 3U);

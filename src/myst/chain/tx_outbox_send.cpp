@@ -19,7 +19,7 @@ std::uint64_t with_margin(std::uint64_t gas) {
 
 /// Not mined: offers more once it has waited long enough, and sends it again now and then.
 Task<Result<>> TxOutbox::push(OutboxEntry entry) {
-    const auto now = std::chrono::steady_clock::now();
+    const auto now = clock_.now();
     const auto tracking = tracking_[entry.id];
     if (!tracking.waiting) tracking_[entry.id].waiting = now;
     Result<> offered;
@@ -56,7 +56,7 @@ Task<Result<>> TxOutbox::send(OutboxEntry entry) {
     // Some endpoints return the hash of whatever they are given: that it was sent before and is not mined asks for
     // proof.
     const bool again = tracking_[entry.id].sent.has_value();
-    tracking_[entry.id].sent = std::chrono::steady_clock::now();
+    tracking_[entry.id].sent = clock_.now();
     Result<> sent;
     if (!again) co_return sent;
     co_return co_await look_for_foreign_use(std::move(entry), std::move(sent));
@@ -68,7 +68,7 @@ Task<Result<>> TxOutbox::examine_refusal(OutboxEntry entry, RpcFault fault) {
     if (!known) co_return forward_error(known);
     auto& tracking = tracking_[entry.id];
     if (*known) {
-        tracking.sent = std::chrono::steady_clock::now();
+        tracking.sent = clock_.now();
         tracking.foreign_proofs = 0;
         co_return Result<>{};
     }
@@ -127,16 +127,14 @@ Task<Result<>> TxOutbox::prepare(OutboxEntry entry) {
         co_return co_await refuse(std::move(entry), std::move(why));
     }
     const auto gas = with_margin(*estimate);
-    auto fees = co_await quote();
+    auto fees = co_await fees_.quote();
     if (!fees) co_return forward_error(fees);
     const Uint256 cost = fees->max_fee * gas;
-    auto affordable = co_await check_funds(entry.name(), cost);
+    auto affordable = co_await check_cost(entry.name(), entry.id, cost);
     if (!affordable && affordable.error().code == ErrorCode::insufficient_funds) {
         co_return co_await refuse(std::move(entry), std::move(affordable.error()));
     }
     if (!affordable) co_return affordable;
-    auto permitted = co_await check_hour_of(entry.id, cost);
-    if (!permitted) co_return permitted;
     co_return co_await sign_and_send(std::move(entry), gas, *fees);
 }
 
@@ -169,7 +167,7 @@ Task<Result<>> TxOutbox::sign_and_send(OutboxEntry entry, std::uint64_t gas, Fee
     transaction.to = entry.intent.to;
     transaction.data = entry.intent.data;
     auto version = codec::sign(transaction, key_);
-    auto write = [id = entry.id, number = *nonce, version, now = SystemClock().unix_now()](OutboxStore& store) {
+    auto write = [id = entry.id, number = *nonce, version, now = clock_.unix_now()](OutboxStore& store) {
         return store.set_signed(id, number, version, now);
     };
     auto stored = co_await on_store(std::move(write));
@@ -195,7 +193,7 @@ Task<Result<std::optional<codec::SignedTransaction>>> TxOutbox::replace(OutboxEn
         halt(std::move(transaction.error()));
         co_return std::nullopt;
     }
-    auto wanted = co_await quote();
+    auto wanted = co_await fees_.quote();
     if (!wanted) co_return forward_error(wanted);
     const FeeQuote old{transaction->max_fee_per_gas, transaction->max_priority_fee_per_gas};
     auto raised = raise_fees(old, *wanted, settings_.fees);
@@ -204,11 +202,10 @@ Task<Result<std::optional<codec::SignedTransaction>>> TxOutbox::replace(OutboxEn
     transaction->max_fee_per_gas = (*raised)->max_fee;
     transaction->max_priority_fee_per_gas = (*raised)->priority;
     const auto cost = highest_cost(*transaction);
-    auto affordable = co_await check_funds(entry.name(), cost);
-    if (affordable) affordable = co_await check_hour_of(entry.id, cost);
+    auto affordable = co_await check_cost(entry.name(), entry.id, cost);
     if (!affordable) co_return forward_error(affordable);
     auto version = codec::sign(*transaction, key_);
-    auto write = [id = entry.id, version, now = SystemClock().unix_now()](OutboxStore& store) {
+    auto write = [id = entry.id, version, now = clock_.unix_now()](OutboxStore& store) {
         return store.add_version(id, version, now);
     };
     auto stored = co_await on_store(std::move(write));
@@ -219,54 +216,17 @@ Task<Result<std::optional<codec::SignedTransaction>>> TxOutbox::replace(OutboxEn
     failpoint("outbox: replacement stored");
     log::info("replacing the transaction with nonce {} by {}, which offers {} instead of {} wei per gas: {}",
               entry.nonce, version.hash.hex0x(), (*raised)->max_fee.str(), old.max_fee.str(), entry.name());
-    tracking_[entry.id].waiting = std::chrono::steady_clock::now();
+    tracking_[entry.id].waiting = clock_.now();
     co_return version;
 }
 
-Task<Result<FeeQuote>> TxOutbox::quote() {
-    auto market = co_await rpc_.fees();
-    if (!market) co_return forward_error(market);
-    co_return choose_fees(*market, settings_.fees, base_fees_.median());
-}
-
-/// insufficient_funds if the wallet has less ether than `cost` wei.
-Task<Result<>> TxOutbox::check_funds(std::string name, Uint256 cost) {
-    auto balance = co_await rpc_.balance();
-    if (!balance) co_return forward_error(balance);
-    if (*balance >= cost) co_return Result<>{};
-    co_return fail(ErrorCode::insufficient_funds,
-                   fmt::format("{} needs up to {} wei for gas, the wallet has {}", name, cost.str(), balance->str()),
-                   "send ether to " + crypto::to_checksum(key_.address()));
-}
-
-/// The hourly limit, with `cost` wei for the intent `id` in place of what was signed for it before.
-Task<Result<>> TxOutbox::check_hour_of(std::int64_t id, Uint256 cost) {
-    const auto from = SystemClock().unix_now() - settings_.fee_hour;
-    auto read = [from, id](OutboxStore& store) { return store.signed_since(from, id); };
-    auto others = co_await on_store(std::move(read));
-    if (!others) {
-        halt(others.error());
-        co_return forward_error(others);
-    }
-    Uint256 spent = 0;
-    for (const auto& raw : *others) {
-        auto transaction = codec::decode_1559(raw);
-        if (!transaction) {
-            halt(transaction.error());
-            co_return forward_error(transaction);
-        }
-        spent += highest_cost(*transaction);
-    }
-    co_return check_hour(spent, cost, settings_.fees);
-}
-
-/// Also while nothing is to be sent, so that there is something to compare with. Failures show when something is sent.
-Task<> TxOutbox::sample_base_fee() {
-    const auto now = std::chrono::steady_clock::now();
-    if (sampled_ && now - *sampled_ < settings_.fee_sample) co_return;
-    sampled_ = now;
-    auto market = co_await rpc_.fees();
-    if (market) base_fees_.add(market->base);
+/// Whether the wallet can pay `cost` wei for the intent `id`, and may.
+Task<Result<>> TxOutbox::check_cost(std::string name, std::int64_t id, Uint256 cost) {
+    auto affordable = co_await fees_.check_funds(std::move(name), cost);
+    if (!affordable) co_return affordable;
+    auto permitted = co_await fees_.check_hour_of(id, cost);
+    if (!permitted && permitted.error().code != ErrorCode::limit_exceeded) halt(permitted.error());
+    co_return permitted;
 }
 
 /// The journal's next nonce, or the chain's if that is higher: somebody used the wallet before, by agreement or not.
