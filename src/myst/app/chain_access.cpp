@@ -58,8 +58,8 @@ public:
     [[nodiscard]] Task<Result<ports::TxOutcome>> submit(ports::TxIntent intent) override {
         return outbox_->submit(std::move(intent));
     }
-    [[nodiscard]] Task<Result<std::optional<ports::TxIntent>>> open_intent(std::string kind) override {
-        return outbox_->open_intent(std::move(kind));
+    [[nodiscard]] Task<Result<std::optional<ports::TxIntent>>> open_intent(ports::TxKind kind) override {
+        return outbox_->open_intent(kind);
     }
 
 private:

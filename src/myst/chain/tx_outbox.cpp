@@ -75,10 +75,10 @@ Task<Error> TxOutbox::give_up(OutboxEntry entry) {
     co_return reason;
 }
 
-Task<Result<std::optional<ports::TxIntent>>> TxOutbox::open_intent(std::string kind) {
+Task<Result<std::optional<ports::TxIntent>>> TxOutbox::open_intent(ports::TxKind kind) {
     auto opened = co_await open();
     if (!opened) co_return forward_error(opened);
-    auto find = [kind](OutboxStore& store) { return store.find_open(kind); };
+    auto find = [kind](OutboxStore& store) { return store.find_open(std::string(to_string(kind))); };
     auto entry = co_await on_store(std::move(find));
     if (!entry) co_return forward_error(entry);
     if (!*entry) co_return std::nullopt;

@@ -60,7 +60,7 @@ public:
     /// of the halt after a halt, which also refuses an intent that was not signed yet. A refused intent stays refused;
     /// try again under a new key. Cancelling stops the waiting, not the transaction.
     [[nodiscard]] Task<Result<ports::TxOutcome>> submit(ports::TxIntent intent) override;
-    [[nodiscard]] Task<Result<std::optional<ports::TxIntent>>> open_intent(std::string kind) override;
+    [[nodiscard]] Task<Result<std::optional<ports::TxIntent>>> open_intent(ports::TxKind kind) override;
 
     [[nodiscard]] const OutboxStatus& status() const { return status_; }
 

@@ -214,8 +214,8 @@ Task<> submit_to_halted(TxOutbox& outbox, ports::TxIntent intent, Outcome& outco
     outcome = co_await outbox.submit(std::move(intent));
 }
 
-Task<> find_open(TxOutbox& outbox, std::string kind, std::optional<ports::TxIntent>& found) {
-    auto answer = co_await outbox.open_intent(std::move(kind));
+Task<> find_open(TxOutbox& outbox, ports::TxKind kind, std::optional<ports::TxIntent>& found) {
+    auto answer = co_await outbox.open_intent(kind);
     EXPECT_TRUE(answer);
     if (answer) found = *answer;
 }
@@ -225,15 +225,15 @@ TEST(TxOutbox, WhatFailedBecauseOfAHaltIsNotSentByALaterRun) {
     bench.settings.chain_id = 1;  // the double serves another one
     bench.settings.path += "-halted";
     bench.restart();
-    ASSERT_FALSE(*bench.submit("a:1"));
+    ASSERT_FALSE(*bench.submit("exit:1"));
     ASSERT_TRUE(bench.outbox->status().halted);
     Outcome late;
-    sys::testing::run_task(bench.context, submit_to_halted(*bench.outbox, intent_of("b:1"), late));
+    sys::testing::run_task(bench.context, submit_to_halted(*bench.outbox, intent_of("withdraw:1"), late));
     ASSERT_FALSE(*late);
-    for (const auto* kind : {"a", "b"}) {
+    for (const auto kind : {ports::TxKind::exit, ports::TxKind::withdraw}) {
         std::optional<ports::TxIntent> open;
         sys::testing::run_task(bench.context, find_open(*bench.outbox, kind, open));
-        EXPECT_FALSE(open) << kind;
+        EXPECT_FALSE(open) << to_string(kind);
     }
     std::remove(bench.settings.path.c_str());
 }
@@ -244,21 +244,33 @@ TEST(TxOutbox, AnOpenIntentIsFoundByItsKind) {
     bench.plan = [](std::size_t, const std::string& method) {
         return method == "eth_sendRawTransaction" ? Fault::crash_after : Fault::none;
     };
+    std::optional<ports::TxIntent> open;
+    ASSERT_FALSE(bench.submit("settlement:1"));
+    bench.restart();
+    sys::testing::run_task(bench.context, find_open(*bench.outbox, ports::TxKind::settle, open));
+    EXPECT_FALSE(open) << "another kind";
     ASSERT_FALSE(bench.submit("settle:1"));
     bench.restart();
-    std::optional<ports::TxIntent> open;
-    sys::testing::run_task(bench.context, find_open(*bench.outbox, "settle", open));
+    sys::testing::run_task(bench.context, find_open(*bench.outbox, ports::TxKind::settle, open));
     ASSERT_TRUE(open);
     EXPECT_EQ(open->key, "settle:1");
     open.reset();
-    sys::testing::run_task(bench.context, find_open(*bench.outbox, "sett", open));
-    EXPECT_FALSE(open) << "another kind";
     bench.plan = nullptr;
     bench.node.auto_mine = true;
     bench.node.mine();
     ASSERT_TRUE(*bench.submit("settle:1"));
-    sys::testing::run_task(bench.context, find_open(*bench.outbox, "settle", open));
+    sys::testing::run_task(bench.context, find_open(*bench.outbox, ports::TxKind::settle, open));
     EXPECT_FALSE(open) << "it is mined";
+}
+
+/// Files of earlier versions have them.
+TEST(TxOutbox, KindsAreWrittenAsTheyAlwaysWere) {
+    using ports::TxKind;
+    const std::pair<TxKind, std::string_view> words[] = {
+        {TxKind::deposit, "deposit"},   {TxKind::set_owner, "set-owner"}, {TxKind::exit, "exit"},
+        {TxKind::withdraw, "withdraw"}, {TxKind::approve, "approve"},     {TxKind::register_provider, "register"},
+        {TxKind::settle, "settle"}};
+    for (const auto& [kind, word] : words) EXPECT_EQ(to_string(kind), word);
 }
 
 TEST(TxOutbox, DoesNotBelieveASingleNonce) {

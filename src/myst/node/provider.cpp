@@ -218,9 +218,9 @@ Task<Result<>> Provider::register_on_chain() {
     Amount missing = wanted.minus_saturating(known->stake);
     if (!missing.is_zero()) {
         auto approve = chain::call::approve(context_.chain.identity().lanes, missing);
-        std::string kind = "approve";
         std::string purpose = "approve the registration stake";
-        auto approved = co_await wallet_.transact_with_token(std::move(kind), std::move(purpose), std::move(approve));
+        auto approved =
+            co_await wallet_.transact_with_token(ports::TxKind::approve, std::move(purpose), std::move(approve));
         if (!approved) co_return forward_error(approved);
         // A registration of an earlier run may have been mined meanwhile.
         known = co_await context_.chain.provider(payee);
@@ -228,9 +228,8 @@ Task<Result<>> Provider::register_on_chain() {
         missing = wanted.minus_saturating(known->stake);
     }
     auto data = chain::call::register_provider(node_key, missing);
-    std::string kind = "register";
     std::string purpose = "register as provider";
-    auto outcome = co_await wallet_.transact(std::move(kind), std::move(purpose), std::move(data));
+    auto outcome = co_await wallet_.transact(ports::TxKind::register_provider, std::move(purpose), std::move(data));
     if (!outcome) co_return forward_error(outcome);
     status_.registered = true;
     co_return Result<>();

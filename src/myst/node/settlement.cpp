@@ -64,8 +64,7 @@ Task<Result<>> settle_batch(Context& context, Wallet& wallet, Address payee, std
                             std::uint64_t fee_bps, SettleResult& result) {
     auto data = calldata(payee, batch);
     auto purpose = "settle " + std::to_string(batch.size()) + " vouchers";
-    std::string kind = "settle";
-    auto outcome = co_await wallet.transact(std::move(kind), std::move(purpose), std::move(data));
+    auto outcome = co_await wallet.transact(ports::TxKind::settle, std::move(purpose), std::move(data));
     if (!outcome) co_return forward_error(outcome);
     const auto count = batch.size();
     const auto gross = co_await paid_out(context, std::move(batch), payee);

@@ -24,16 +24,14 @@ Task<Result<>> wait_for_block(ports::ChainReader& chain, std::uint64_t number) {
 /// Marks a kind of transaction as being sent for as long as it lives.
 class UnderWay {
 public:
-    UnderWay(std::set<std::string>& kinds, std::string kind) : kinds_(kinds), kind_(std::move(kind)) {
-        kinds_.insert(kind_);
-    }
+    UnderWay(std::set<ports::TxKind>& kinds, ports::TxKind kind) : kinds_(kinds), kind_(kind) { kinds_.insert(kind_); }
     ~UnderWay() { kinds_.erase(kind_); }
     UnderWay(const UnderWay&) = delete;
     UnderWay& operator=(const UnderWay&) = delete;
 
 private:
-    std::set<std::string>& kinds_;
-    std::string kind_;
+    std::set<ports::TxKind>& kinds_;
+    ports::TxKind kind_;
 };
 
 std::string utc_text(UnixTime time) {
@@ -43,6 +41,10 @@ std::string utc_text(UnixTime time) {
     char text[32];
     const auto size = std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &parts);
     return {text, size};
+}
+
+std::string new_key(ports::TxKind kind, Rng& rng) {
+    return std::string(to_string(kind)) + ":" + random_bytes<SessionId>(rng).hex();
 }
 
 }  // namespace
@@ -96,9 +98,8 @@ Task<Result<DepositResult>> Wallet::deposit(Amount amount) {
     if (!claimed) co_return forward_error(claimed);
     auto call = co_await deposit_call(amount);
     if (!call) co_return forward_error(call);
-    std::string kind = "deposit";
     auto purpose = "deposit " + format_tokens(amount) + " tokens";
-    auto outcome = co_await transact(std::move(kind), std::move(purpose), std::move(*call));
+    auto outcome = co_await transact(ports::TxKind::deposit, std::move(purpose), std::move(*call));
     if (!outcome) co_return forward_error(outcome);
     // The money is there: nothing that fails from here on may look like a failed deposit.
     co_return DepositResult{outcome->hash, amount, before->free.plus_saturating(amount)};
@@ -113,9 +114,8 @@ Task<Result<>> Wallet::claim_ownership() {
     const auto domain = lane_domain(context_.chain.identity());
     const auto signature = signer.sign(domain.set_owner_digest(wallet.address()));
     auto data = chain::call::set_owner(signer.address(), wallet.address(), signature);
-    std::string kind = "set-owner";
     std::string purpose = "bind the payment account to the wallet";
-    auto outcome = co_await transact(std::move(kind), std::move(purpose), std::move(data));
+    auto outcome = co_await transact(ports::TxKind::set_owner, std::move(purpose), std::move(data));
     if (!outcome) co_return forward_error(outcome);
     co_return Result<>();
 }
@@ -166,9 +166,8 @@ Task<Result<WithdrawResult>> Wallet::announce(Amount amount, ports::AccountState
     auto terms = co_await context_.chain.terms();
     if (!terms) co_return forward_error(terms);
     auto data = chain::call::request_exit(context_.keys.signer()->address(), amount);
-    std::string kind = "exit";
     std::string purpose = "announce a withdrawal";
-    auto outcome = co_await transact(std::move(kind), std::move(purpose), std::move(data));
+    auto outcome = co_await transact(ports::TxKind::exit, std::move(purpose), std::move(data));
     if (!outcome) co_return forward_error(outcome);
     // Announcing again adds to what is exiting and starts the time again for all of it.
     co_return WithdrawResult{outcome->hash, false, before.exiting.plus_saturating(amount),
@@ -178,26 +177,25 @@ Task<Result<WithdrawResult>> Wallet::announce(Amount amount, ports::AccountState
 Task<Result<WithdrawResult>> Wallet::pay_out(Amount amount) {
     const auto signer = context_.keys.signer()->address();
     auto data = chain::call::withdraw(signer, context_.keys.wallet()->address());
-    std::string kind = "withdraw";
     std::string purpose = "withdraw the deposit";
-    auto outcome = co_await transact(std::move(kind), std::move(purpose), std::move(data));
+    auto outcome = co_await transact(ports::TxKind::withdraw, std::move(purpose), std::move(data));
     if (!outcome) co_return forward_error(outcome);
     co_return WithdrawResult{outcome->hash, true, amount, UnixTime{}};
 }
 
-Task<Result<ports::TxOutcome>> Wallet::transact(std::string kind, std::string purpose, Bytes data) {
-    ports::TxIntent intent{kind + ":" + random_bytes<SessionId>(context_.rng).hex(), std::move(purpose),
-                           context_.chain.identity().lanes, std::move(data)};
-    return submit(std::move(kind), std::move(intent));
+Task<Result<ports::TxOutcome>> Wallet::transact(ports::TxKind kind, std::string purpose, Bytes data) {
+    ports::TxIntent intent{new_key(kind, context_.rng), std::move(purpose), context_.chain.identity().lanes,
+                           std::move(data)};
+    return submit(kind, std::move(intent));
 }
 
-Task<Result<ports::TxOutcome>> Wallet::transact_with_token(std::string kind, std::string purpose, Bytes data) {
-    ports::TxIntent intent{kind + ":" + random_bytes<SessionId>(context_.rng).hex(), std::move(purpose),
-                           context_.chain.identity().token, std::move(data)};
-    return submit(std::move(kind), std::move(intent));
+Task<Result<ports::TxOutcome>> Wallet::transact_with_token(ports::TxKind kind, std::string purpose, Bytes data) {
+    ports::TxIntent intent{new_key(kind, context_.rng), std::move(purpose), context_.chain.identity().token,
+                           std::move(data)};
+    return submit(kind, std::move(intent));
 }
 
-Task<Result<ports::TxOutcome>> Wallet::submit(std::string kind, ports::TxIntent intent) {
+Task<Result<ports::TxOutcome>> Wallet::submit(ports::TxKind kind, ports::TxIntent intent) {
     auto outbox = sender();
     if (!outbox) co_return forward_error(outbox);
     if (under_way_.contains(kind)) {

@@ -30,12 +30,13 @@ public:
     /// it. A reverted transaction is an error that names `purpose`. `kind` begins the intent's key; the rest of it is
     /// random. There is one open transaction of a kind at a time: one that an earlier run left is finished first, and
     /// is the outcome if it does the same; if it does something else, or another is being sent, failed_precondition.
-    [[nodiscard]] Task<Result<ports::TxOutcome>> transact(std::string kind, std::string purpose, Bytes data);
+    [[nodiscard]] Task<Result<ports::TxOutcome>> transact(ports::TxKind kind, std::string purpose, Bytes data);
     /// The same, to the token instead of the lanes contract.
-    [[nodiscard]] Task<Result<ports::TxOutcome>> transact_with_token(std::string kind, std::string purpose, Bytes data);
+    [[nodiscard]] Task<Result<ports::TxOutcome>> transact_with_token(ports::TxKind kind, std::string purpose,
+                                                                     Bytes data);
 
 private:
-    [[nodiscard]] Task<Result<ports::TxOutcome>> submit(std::string kind, ports::TxIntent intent);
+    [[nodiscard]] Task<Result<ports::TxOutcome>> submit(ports::TxKind kind, ports::TxIntent intent);
     [[nodiscard]] Task<Result<ports::TxOutcome>> execute(ports::TxIntent intent);
     [[nodiscard]] Result<ports::TxSender*> sender();
     /// Gives the wallet the right to withdraw what its payment signer has deposited; once.
@@ -47,8 +48,8 @@ private:
     Context& context_;
     bool creating_ = false;
     std::unique_ptr<ports::TxSender> sender_;
-    std::set<std::string> under_way_;  ///< kinds of transactions that this process is sending
-    std::uint64_t mined_in_ = 0;       ///< newest block with a transaction of ours
+    std::set<ports::TxKind> under_way_;  ///< kinds of transactions that this process is sending
+    std::uint64_t mined_in_ = 0;         ///< newest block with a transaction of ours
 };
 
 }  // namespace myst::node

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "myst/base/amount.hpp"
 #include "myst/base/bytes.hpp"
@@ -79,6 +80,11 @@ public:
     [[nodiscard]] virtual Task<Result<Hash32>> permit_domain() = 0;
 };
 
+/// What a transaction is for. The node has one of a kind under way at a time.
+enum class TxKind { deposit, set_owner, exit, withdraw, approve, register_provider, settle };
+/// How the keys of such intents begin, before a colon. Stored in files, hence never to be changed.
+[[nodiscard]] std::string_view to_string(TxKind kind);
+
 /// One thing the node wants done on chain. `key` names it for ever: submitting the same key again never sends a
 /// second transaction, it reports the outcome of the first.
 struct TxIntent {
@@ -103,9 +109,9 @@ public:
     [[nodiscard]] virtual Address sender() const = 0;
     /// Stores, signs, sends, and waits until the transaction is mined. The intent survives a restart.
     [[nodiscard]] virtual Task<Result<TxOutcome>> submit(TxIntent intent) = 0;
-    /// The oldest intent that is not mined or refused yet and whose key begins with `kind` and a colon, perhaps of an
-    /// earlier run of the program; none if there is none.
-    [[nodiscard]] virtual Task<Result<std::optional<TxIntent>>> open_intent(std::string kind) = 0;
+    /// The oldest intent of this kind that is not mined or refused yet, perhaps of an earlier run of the program; none
+    /// if there is none.
+    [[nodiscard]] virtual Task<Result<std::optional<TxIntent>>> open_intent(TxKind kind) = 0;
 };
 
 }  // namespace myst::ports

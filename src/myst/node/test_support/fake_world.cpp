@@ -154,8 +154,9 @@ Task<Result<ports::TxOutcome>> FakeSender::submit(ports::TxIntent intent) {
     co_return ports::TxOutcome{Hash32{{1}}, {world_.chain.head_number, {}, {}}, true, 21'000};
 }
 
-Task<Result<std::optional<ports::TxIntent>>> FakeSender::open_intent(std::string kind) {
-    if (world_.open_intent && world_.open_intent->key.starts_with(kind + ":")) co_return world_.open_intent;
+Task<Result<std::optional<ports::TxIntent>>> FakeSender::open_intent(ports::TxKind kind) {
+    const auto prefix = std::string(to_string(kind)) + ":";
+    if (world_.open_intent && world_.open_intent->key.starts_with(prefix)) co_return world_.open_intent;
     co_return std::nullopt;
 }
 

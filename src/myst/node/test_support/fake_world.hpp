@@ -76,7 +76,7 @@ public:
     explicit FakeSender(World& world) : world_(world) {}
     [[nodiscard]] Address sender() const override { return {}; }
     [[nodiscard]] Task<Result<ports::TxOutcome>> submit(ports::TxIntent intent) override;
-    [[nodiscard]] Task<Result<std::optional<ports::TxIntent>>> open_intent(std::string kind) override;
+    [[nodiscard]] Task<Result<std::optional<ports::TxIntent>>> open_intent(ports::TxKind kind) override;
 
 private:
     World& world_;

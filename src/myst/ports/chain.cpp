@@ -1,0 +1,21 @@
+#include "myst/ports/chain.hpp"
+
+#include "myst/base/check.hpp"
+
+namespace myst::ports {
+
+std::string_view to_string(TxKind kind) {
+    switch (kind) {
+        case TxKind::deposit: return "deposit";
+        case TxKind::set_owner: return "set-owner";
+        case TxKind::exit: return "exit";
+        case TxKind::withdraw: return "withdraw";
+        case TxKind::approve: return "approve";
+        case TxKind::register_provider: return "register";
+        case TxKind::settle: return "settle";
+    }
+    CHECK(false);
+    return {};
+}
+
+}  // namespace myst::ports
