@@ -1,5 +1,5 @@
 // The whole of chain/ against a real node and the real contracts.
-#include "myst/chain/chain_anvil_fixture.hpp"
+#include "myst/chain/test_support/chain_anvil_fixture.hpp"
 
 namespace myst::chain {
 namespace {

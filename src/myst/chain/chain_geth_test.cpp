@@ -1,6 +1,6 @@
 // Reading a go-ethereum node: the index, the contract's views, filters of logs, a chain that is taken back.
-#include "myst/chain/chain_geth_fixture.hpp"
 #include "myst/chain/log_audit.hpp"
+#include "myst/chain/test_support/chain_geth_fixture.hpp"
 #include "myst/runtime/timeout.hpp"
 
 namespace myst::chain {

@@ -7,10 +7,10 @@
 
 #include <boost/asio/post.hpp>
 
-#include "myst/chain/endpoint_double.hpp"
 #include "myst/chain/eth_json.hpp"
-#include "myst/chain/event_script.hpp"
 #include "myst/chain/rpc_chain.hpp"
+#include "myst/chain/test_support/endpoint_double.hpp"
+#include "myst/chain/test_support/event_script.hpp"
 #include "myst/chain/wallet_rpc.hpp"
 #include "myst/crypto/keccak.hpp"
 #include "myst/sys/task_test.hpp"

@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
-#include "myst/chain/indexer_fixture.hpp"
+#include "myst/chain/test_support/indexer_fixture.hpp"
 
 namespace myst::chain {
 namespace {

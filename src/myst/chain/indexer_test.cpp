@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "myst/chain/indexed_chain.hpp"
-#include "myst/chain/indexer_fixture.hpp"
 #include "myst/chain/json_rpc.hpp"
+#include "myst/chain/test_support/indexer_fixture.hpp"
 #include "myst/crypto/system_rng.hpp"
 
 namespace myst::chain {

@@ -3,8 +3,8 @@
 #include <set>
 
 #include "myst/chain/eth_json.hpp"
-#include "myst/chain/event_script.hpp"
 #include "myst/chain/lanes_contract.hpp"
+#include "myst/chain/test_support/event_script.hpp"
 #include "myst/codec/abi.hpp"
 
 namespace myst::chain {

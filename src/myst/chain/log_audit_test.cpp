@@ -4,7 +4,7 @@
 
 #include <set>
 
-#include "myst/chain/indexer_fixture.hpp"
+#include "myst/chain/test_support/indexer_fixture.hpp"
 #include "myst/crypto/system_rng.hpp"
 
 namespace myst::chain {

@@ -1,5 +1,5 @@
 // Transactions that get stuck, lost, reorganised away, overtaken or reverted, on a real node.
-#include "myst/chain/chain_anvil_fixture.hpp"
+#include "myst/chain/test_support/chain_anvil_fixture.hpp"
 #include "myst/codec/transaction.hpp"
 
 namespace myst::chain {

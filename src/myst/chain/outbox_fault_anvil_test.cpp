@@ -1,6 +1,6 @@
 // Every intent executes exactly once, whatever the endpoint does: each class of faults in front of a real node.
-#include "myst/chain/chain_anvil_fixture.hpp"
-#include "myst/chain/rpc_fault_proxy.hpp"
+#include "myst/chain/test_support/chain_anvil_fixture.hpp"
+#include "myst/chain/test_support/rpc_fault_proxy.hpp"
 
 namespace myst::chain {
 namespace {

@@ -1,5 +1,5 @@
 // Sending through a go-ethereum node: fees, refusals, and a transaction that waits.
-#include "myst/chain/chain_geth_fixture.hpp"
+#include "myst/chain/test_support/chain_geth_fixture.hpp"
 #include "myst/chain/wallet_rpc.hpp"
 #include "myst/codec/transaction.hpp"
 

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "myst/base/failpoint.hpp"
-#include "myst/chain/chain_anvil_fixture.hpp"
+#include "myst/chain/test_support/chain_anvil_fixture.hpp"
 #include "myst/sys/fd.hpp"
 
 namespace myst::chain {

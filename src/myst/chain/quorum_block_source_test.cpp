@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "myst/chain/indexer_fixture.hpp"
-#include "myst/chain/scripted_endpoint.hpp"
+#include "myst/chain/test_support/indexer_fixture.hpp"
+#include "myst/chain/test_support/scripted_endpoint.hpp"
 
 namespace myst::chain {
 namespace {

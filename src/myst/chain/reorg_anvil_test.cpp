@@ -2,7 +2,7 @@
 #include <numeric>
 #include <random>
 
-#include "myst/chain/chain_anvil_fixture.hpp"
+#include "myst/chain/test_support/chain_anvil_fixture.hpp"
 #include "myst/runtime/event_signal.hpp"
 
 namespace myst::chain {

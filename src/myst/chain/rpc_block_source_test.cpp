@@ -6,10 +6,10 @@
 #include <boost/json/serialize.hpp>
 
 #include "myst/chain/eth_json.hpp"
-#include "myst/chain/event_script.hpp"
 #include "myst/chain/json_rpc.hpp"
 #include "myst/chain/monitored_endpoint.hpp"
-#include "myst/chain/scripted_endpoint.hpp"
+#include "myst/chain/test_support/event_script.hpp"
+#include "myst/chain/test_support/scripted_endpoint.hpp"
 #include "myst/crypto/system_rng.hpp"
 #include "myst/sys/http_test_server.hpp"
 #include "myst/sys/task_test.hpp"

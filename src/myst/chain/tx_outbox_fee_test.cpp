@@ -1,7 +1,7 @@
 // The outbox and money for gas: replacement, and the limits that hold transactions back.
 #include <gtest/gtest.h>
 
-#include "myst/chain/outbox_fixture.hpp"
+#include "myst/chain/test_support/outbox_fixture.hpp"
 #include "myst/codec/transaction.hpp"
 
 namespace myst::chain {

@@ -6,7 +6,7 @@
 
 #include "myst/chain/json_rpc.hpp"
 #include "myst/chain/lanes_contract.hpp"
-#include "myst/chain/outbox_fixture.hpp"
+#include "myst/chain/test_support/outbox_fixture.hpp"
 #include "myst/codec/abi.hpp"
 
 namespace myst::chain {

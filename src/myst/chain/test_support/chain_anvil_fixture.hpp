@@ -3,7 +3,7 @@
 
 #include <unistd.h>
 
-#include "myst/chain/chain_node_fixture.hpp"
+#include "myst/chain/test_support/chain_node_fixture.hpp"
 
 namespace myst::chain::testing {
 

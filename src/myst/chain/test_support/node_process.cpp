@@ -1,4 +1,4 @@
-#include "myst/chain/node_process.hpp"
+#include "myst/chain/test_support/node_process.hpp"
 
 #include <signal.h>
 #include <sys/prctl.h>

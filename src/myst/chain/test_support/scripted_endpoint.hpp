@@ -1,8 +1,8 @@
 // For tests: an endpoint that serves a scripted chain over JSON-RPC, without a network.
 #pragma once
 
-#include "myst/chain/event_script.hpp"
 #include "myst/chain/rpc_caller.hpp"
+#include "myst/chain/test_support/event_script.hpp"
 
 namespace myst::chain::testing {
 

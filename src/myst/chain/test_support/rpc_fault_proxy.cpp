@@ -1,4 +1,4 @@
-#include "myst/chain/rpc_fault_proxy.hpp"
+#include "myst/chain/test_support/rpc_fault_proxy.hpp"
 
 #include <algorithm>
 

@@ -1,9 +1,9 @@
-#include "myst/chain/endpoint_double.hpp"
+#include "myst/chain/test_support/endpoint_double.hpp"
 
 #include "myst/base/check.hpp"
 #include "myst/chain/eth_json.hpp"
-#include "myst/chain/event_script.hpp"
 #include "myst/chain/lanes_contract.hpp"
+#include "myst/chain/test_support/event_script.hpp"
 #include "myst/codec/abi.hpp"
 #include "myst/crypto/keccak.hpp"
 

@@ -10,8 +10,8 @@
 #include <optional>
 #include <string>
 
-#include "myst/chain/event_script.hpp"
 #include "myst/chain/indexer.hpp"
+#include "myst/chain/test_support/event_script.hpp"
 #include "myst/runtime/event_signal.hpp"
 #include "myst/runtime/task_group.hpp"
 #include "myst/sys/task_test.hpp"

@@ -1,4 +1,4 @@
-#include "myst/chain/event_script.hpp"
+#include "myst/chain/test_support/event_script.hpp"
 
 #include "myst/codec/abi.hpp"
 #include "myst/crypto/keccak.hpp"

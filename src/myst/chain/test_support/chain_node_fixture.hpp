@@ -5,11 +5,11 @@
 
 #include "myst/chain/eth_json.hpp"
 #include "myst/chain/indexed_chain.hpp"
-#include "myst/chain/indexer_fixture.hpp"
 #include "myst/chain/json_rpc.hpp"
 #include "myst/chain/lanes_contract.hpp"
-#include "myst/chain/node_process.hpp"
 #include "myst/chain/rpc_block_source.hpp"
+#include "myst/chain/test_support/indexer_fixture.hpp"
+#include "myst/chain/test_support/node_process.hpp"
 #include "myst/chain/tx_outbox.hpp"
 #include "myst/codec/abi.hpp"
 #include "myst/crypto/system_rng.hpp"

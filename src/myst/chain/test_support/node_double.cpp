@@ -1,4 +1,4 @@
-#include "myst/chain/node_double.hpp"
+#include "myst/chain/test_support/node_double.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>

@@ -10,9 +10,9 @@
 
 #include <boost/json/parse.hpp>
 
-#include "myst/chain/indexer_fixture.hpp"
 #include "myst/chain/json_rpc.hpp"
-#include "myst/chain/node_double.hpp"
+#include "myst/chain/test_support/indexer_fixture.hpp"
+#include "myst/chain/test_support/node_double.hpp"
 #include "myst/chain/tx_outbox.hpp"
 #include "myst/crypto/system_rng.hpp"
 #include "myst/sys/http_test_server.hpp"

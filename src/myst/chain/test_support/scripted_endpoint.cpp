@@ -1,4 +1,4 @@
-#include "myst/chain/scripted_endpoint.hpp"
+#include "myst/chain/test_support/scripted_endpoint.hpp"
 
 #include "myst/chain/eth_json.hpp"
 

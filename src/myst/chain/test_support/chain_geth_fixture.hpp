@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "myst/chain/chain_node_fixture.hpp"
 #include "myst/chain/quorum_block_source.hpp"
+#include "myst/chain/test_support/chain_node_fixture.hpp"
 
 namespace myst::chain::testing {
 
