@@ -1,4 +1,4 @@
-// Bindings of the lanes contract and its token: calldata of every function the node uses, and the decoding of what
+// Bindings of the lanes contract and its token: calldata of every function of the contract, and the decoding of what
 // view functions return. Pure; the contracts' sources are in contracts/src.
 #pragma once
 

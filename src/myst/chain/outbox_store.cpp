@@ -78,10 +78,6 @@ Result<std::unique_ptr<OutboxStore>> OutboxStore::open(const std::string& path) 
     return std::unique_ptr<OutboxStore>(new OutboxStore(std::move(*database)));
 }
 
-const std::string& OutboxStore::first_schema() {
-    return schema().front();
-}
-
 Result<> OutboxStore::claim(std::uint64_t chain_id, const Address& sender) {
     const std::lock_guard lock(mutex_);
     const auto wanted = std::to_string(chain_id) + ":" + sender.hex0x();

@@ -43,8 +43,6 @@ struct OutboxEntry {
 class OutboxStore {
 public:
     [[nodiscard]] static Result<std::unique_ptr<OutboxStore>> open(const std::string& path);
-    /// The tables as they were first; `open` brings such files up to date. For tests.
-    [[nodiscard]] static const std::string& first_schema();
 
     /// Remembers chain and account in a new file, compares them in an old one: failed_precondition if they differ.
     [[nodiscard]] Result<> claim(std::uint64_t chain_id, const Address& sender);

@@ -17,9 +17,6 @@ public:
     RpcChain(ports::ChainIdentity identity, RpcCaller& client, milliseconds check_every = milliseconds(3'600'000))
         : identity_(identity), client_(client), check_every_(check_every) {}
 
-    /// Asks for the chain id and the contract's token, whenever it was last done.
-    [[nodiscard]] Task<Result<>> verify();
-
     [[nodiscard]] const ports::ChainIdentity& identity() const override { return identity_; }
     /// Asked once: they never change.
     [[nodiscard]] Task<Result<ports::ContractTerms>> terms() override;
@@ -34,6 +31,8 @@ public:
     [[nodiscard]] Task<Result<Hash32>> permit_domain() override;
 
 private:
+    /// Asks for the chain id and the contract's token.
+    [[nodiscard]] Task<Result<>> verify();
     [[nodiscard]] Task<Result<>> verify_if_due();
     /// eth_call at the newest block, without the identity check.
     [[nodiscard]] Task<Result<Bytes>> call_contract(Address to, Bytes data);

@@ -405,13 +405,28 @@ TEST(OutboxStore, KeepsEveryVersionOfANonce) {
     EXPECT_TRUE((*store)->signed_since(kNow + seconds(1), 0)->empty());
 }
 
+/// The tables as they were first. Written down here, so that a change of the store does not change it.
+constexpr auto kFirstSchema = R"(
+    CREATE TABLE meta(name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE outbox(
+        id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, purpose TEXT NOT NULL,
+        target BLOB NOT NULL, data BLOB NOT NULL, state INTEGER NOT NULL DEFAULT 0,
+        nonce INTEGER UNIQUE, raw BLOB, hash BLOB,
+        block_number INTEGER, block_hash BLOB, block_time INTEGER, succeeded INTEGER, gas_used INTEGER,
+        settled INTEGER NOT NULL DEFAULT 0,
+        error_code INTEGER, error_message TEXT, error_cure TEXT,
+        CHECK(state <> 1 OR (nonce IS NOT NULL AND raw IS NOT NULL AND hash IS NOT NULL)),
+        CHECK(state <> 2 OR (hash IS NOT NULL AND block_hash IS NOT NULL)));
+    CREATE INDEX outbox_unfinished ON outbox(id) WHERE state < 2 OR (state = 2 AND settled = 0);
+)";
+
 /// A file written before there were versions.
 TEST(OutboxStore, ReadsFilesWithOneVersionPerIntent) {
     const testing::TemporaryFile file("outbox_old");
     {
         auto database = sys::Database::open(file.path, sys::Durability::full);
         ASSERT_TRUE(database);
-        ASSERT_TRUE(database->migrate({OutboxStore::first_schema()}));
+        ASSERT_TRUE(database->migrate({kFirstSchema}));
         const std::string hash = "x'" + std::string(64, '1') + "'";
         const std::string target = "x'" + std::string(40, '2') + "'";
         ASSERT_TRUE(
