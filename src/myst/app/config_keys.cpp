@@ -6,6 +6,7 @@
 
 #include "myst/app/config_rules.hpp"
 #include "myst/crypto/address.hpp"
+#include "myst/node/proposal_record.hpp"
 #include "myst/node/public_address.hpp"
 
 namespace myst::app {
@@ -16,8 +17,6 @@ constexpr auto kMinChunk = static_cast<std::int64_t>(pay::kLeastChunk);
 constexpr auto kMaxChunk = static_cast<std::int64_t>(pay::kMostChunk);
 constexpr std::size_t kMaxListItems = 64;
 constexpr std::size_t kMaxResolvers = 4;
-constexpr std::size_t kMaxName = 64;
-constexpr std::size_t kMaxTerms = 512;
 
 using Text = std::string;
 using Texts = std::vector<std::string>;
@@ -335,16 +334,16 @@ void add_offer(Keys& keys) {
                         [](Config& c) -> bool& { return c.provider.autostart; }));
     keys.push_back(text(
         "provider", "country", "", "two upper-case letters of ISO 3166-1 such as \"DE\", or empty",
-        [](std::string_view value) { return value.empty() || is_country(value); },
+        [](std::string_view value) { return value.empty() || node::is_country(value); },
         "Where the exit is. Empty: not stated, so consumers who filter by country do not find it.",
         [](Config& c) -> Text& { return c.provider.country; }));
     keys.push_back(text(
         "provider", "name", "", "at most 64 bytes in one line",
-        [](std::string_view value) { return is_line(value, kMaxName); }, "Name shown in proposals.",
+        [](std::string_view value) { return is_line(value, node::kMaxName); }, "Name shown in proposals.",
         [](Config& c) -> Text& { return c.provider.name; }));
     keys.push_back(text(
-        "provider", "terms", "", "at most 512 bytes in one line",
-        [](std::string_view value) { return is_line(value, kMaxTerms); }, "Terms of use shown in proposals.",
+        "provider", "terms", "", "at most 1024 bytes in one line",
+        [](std::string_view value) { return is_line(value, node::kMaxTerms); }, "Terms of use shown in proposals.",
         [](Config& c) -> Text& { return c.provider.terms; }));
     keys.push_back(tokens("provider", "price_gib", "0.1", "Price per GiB (2^30 bytes of IP packets, both directions).",
                           [](Config& c) -> Amount& { return c.provider.price_gib; }));

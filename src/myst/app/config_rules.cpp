@@ -85,10 +85,6 @@ bool is_pool(std::string_view text) {
     return network.address() == network.network() && kTunnelRange.contains(network.address().to_uint());
 }
 
-bool is_country(std::string_view text) {
-    return text.size() == 2 && all_of(text, [](char c) { return c >= 'A' && c <= 'Z'; });
-}
-
 bool is_public_endpoint(std::string_view text) {
     const auto host = text.substr(0, text.find(':'));
     return node::is_public_ipv4(host) && (host.size() == text.size() || node::parse_endpoint(text).has_value());

@@ -18,8 +18,6 @@ namespace myst::app {
 [[nodiscard]] bool is_network(std::string_view text);
 /// An IPv4 network inside kTunnelRange with a prefix length of at most 29 and no host bits.
 [[nodiscard]] bool is_pool(std::string_view text);
-/// Two upper-case letters.
-[[nodiscard]] bool is_country(std::string_view text);
 /// A public IPv4 address, alone or with a port.
 [[nodiscard]] bool is_public_endpoint(std::string_view text);
 /// A name of a Linux network interface.

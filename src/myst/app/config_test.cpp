@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "myst/app/config_keys.hpp"
+#include "myst/node/proposal_record.hpp"
 
 namespace myst::app {
 namespace {
@@ -236,6 +237,12 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"provider", "pool = \"fd00::/64\""}, BadValue{"provider", "uplink = \"a name\""},
         BadValue{"provider", "uplink = \"0123456789abcdef\""}, BadValue{"provider", "deny = [\"10.0.0.0/33\"]"},
         BadValue{"provider", "max_sessions = 0"}));
+
+TEST(Config, TermsMayBeAsLongAsAProposalCarries) {
+    const std::string longest(node::kMaxTerms, 'x');
+    EXPECT_EQ(parsed("[provider]\nterms = \"" + longest + "\"").provider.terms, longest);
+    EXPECT_EQ(refused("[provider]\nterms = \"" + longest + "x\"").cure, "permitted: at most 1024 bytes in one line");
+}
 
 TEST(Config, AnErrorNamesFileAndLine) {
     const auto error = refused("\n[api]\n\nport = 70000\n");

@@ -8,13 +8,12 @@
 #include <vector>
 
 #include "myst/codec/event.hpp"
+#include "myst/codec/record_kinds.hpp"
 
 namespace myst::db {
 
-/// A provider's offer: addressable, `d` = service name. Format: docs/records.md.
-inline constexpr std::uint32_t kProposalKind = 30510;
-/// A session message, encrypted to the key in its `p` tag (NIP-44): ephemeral.
-inline constexpr std::uint32_t kEnvelopeKind = 20510;
+using codec::kEnvelopeKind;
+using codec::kProposalKind;
 
 /// Machine-readable beginnings of refusals, as NIP-01 lists them.
 enum class RefusalPrefix { invalid, blocked, rate_limited, duplicate, error };
@@ -35,9 +34,9 @@ struct AdmissionPolicy {
     std::size_t max_ephemeral_tags = 4;      ///< of ephemeral records; an envelope needs one
     std::size_t max_tags_bytes = 16 * 1024;  ///< all fields of all tags together
     seconds max_ahead{15 * 60};              ///< created_at may lie this far in the future
-    seconds max_envelope_age{2 * 60};
-    seconds max_proposal_life{24 * 3600};       ///< expiration minus created_at
-    std::size_t max_proposal_bytes = 8 * 1024;  ///< content of a proposal
+    seconds max_envelope_age = codec::kEnvelopeLife;
+    seconds max_proposal_life{24 * 3600};  ///< expiration minus created_at
+    std::size_t max_proposal_bytes = codec::kMaxProposalContent;
 };
 
 /// None: the record may be taken. The caller verifies id and signature.

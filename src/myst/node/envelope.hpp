@@ -5,13 +5,14 @@
 #include <variant>
 
 #include "myst/codec/event.hpp"
+#include "myst/codec/record_kinds.hpp"
 #include "myst/codec/voucher.hpp"
 #include "myst/pay/tariff.hpp"
 #include "myst/ports/tunnel.hpp"
 
 namespace myst::node {
 
-inline constexpr std::uint32_t kEnvelopeKind = 20510;
+using codec::kEnvelopeKind;
 
 struct SessionRequest {
     SessionId id;

@@ -8,7 +8,7 @@
 namespace myst::node {
 namespace {
 
-constexpr seconds kMaxRequestAge{120};
+constexpr seconds kMaxRequestAge = codec::kEnvelopeLife;
 // A request is refused by its age when it is older than this, on either side of the clock.
 constexpr seconds kRemembered = 2 * kMaxRequestAge;
 constexpr milliseconds kEndPoll{10};

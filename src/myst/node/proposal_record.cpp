@@ -11,19 +11,12 @@
 namespace myst::node {
 namespace {
 
-constexpr std::size_t kMaxName = 64;
-constexpr std::size_t kMaxTerms = 1024;
 constexpr std::size_t kMaxRelays = 8;
 constexpr std::size_t kMaxRelayUrl = 256;
-constexpr std::size_t kMaxContent = 4096;
 constexpr std::size_t kMaxService = 32;
 
 Result<Proposal> bad(std::string_view what) {
     return fail(ErrorCode::invalid_data, "proposal: " + std::string(what));
-}
-
-bool is_country(std::string_view text) {
-    return text.size() == 2 && std::all_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
 }
 
 bool is_service(std::string_view text) {
@@ -46,7 +39,7 @@ bool names_this_chain(const codec::Event& event, const ports::ChainIdentity& cha
 }
 
 Result<> read_content(const std::string& content, Proposal& proposal) {
-    auto json = crypto::parse_json(content, kMaxContent);
+    auto json = crypto::parse_json(content, codec::kMaxProposalContent);
     if (!json) return forward_error(json, "proposal content");
     const auto* object = json->if_object();
     if (!object) return fail(ErrorCode::invalid_data, "proposal content is not an object");
@@ -75,6 +68,10 @@ Result<> read_relays(const codec::Event& event, Proposal& proposal) {
 }
 
 }  // namespace
+
+bool is_country(std::string_view text) {
+    return text.size() == 2 && std::all_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+}
 
 codec::Event make_proposal(const Proposal& proposal, const ports::ChainIdentity& chain,
                            const crypto::PrivateKey& node_key, Rng& rng) {

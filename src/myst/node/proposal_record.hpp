@@ -3,11 +3,19 @@
 
 #include "myst/codec/event.hpp"
 #include "myst/codec/filter.hpp"
+#include "myst/codec/record_kinds.hpp"
 #include "myst/node/control.hpp"
 
 namespace myst::node {
 
-inline constexpr std::uint32_t kProposalKind = 30510;
+using codec::kProposalKind;
+
+/// Bytes of the texts that a proposal carries; a reader passes over longer ones.
+inline constexpr std::size_t kMaxName = 64;
+inline constexpr std::size_t kMaxTerms = 1024;
+
+/// Two capital letters, as in ISO 3166-1 alpha-2.
+[[nodiscard]] bool is_country(std::string_view text);
 
 /// The signed record of an offer. `proposal.provider` is ignored: the key signs.
 [[nodiscard]] codec::Event make_proposal(const Proposal& proposal, const ports::ChainIdentity& chain,

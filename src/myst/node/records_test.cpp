@@ -61,6 +61,25 @@ TEST(ProposalRecord, AnythingMissingOrForeignIsRefused) {
     }
 }
 
+TEST(ProposalRecord, TheLongestTermsAreReadHoweverTheyAreWritten) {
+    test::CountingRng rng;
+    const auto key = crypto::PrivateKey::generate(rng);
+    auto longest = proposal(key);
+    longest.terms = std::string(kMaxTerms, 'x');
+    longest.name = std::string(kMaxName, '"');
+    auto event = make_proposal(longest, kChain, key, rng);
+    EXPECT_LE(event.content.size(), codec::kMaxProposalContent);
+    ASSERT_TRUE(read_proposal(event, kChain));
+    std::string escaped;
+    for (std::size_t i = 0; i < kMaxTerms; ++i) escaped += "\\u0078";
+    event.content = R"({"v":1,"name":"n","terms":")" + escaped + R"("})";
+    const auto read = read_proposal(event, kChain);
+    ASSERT_TRUE(read) << read.error().message;
+    EXPECT_EQ(read->terms, longest.terms);
+    longest.terms += 'x';
+    EXPECT_FALSE(read_proposal(make_proposal(longest, kChain, key, rng), kChain));
+}
+
 TEST(ProposalFilter, ComparesPricesAndSortsCheapestFirst) {
     test::CountingRng rng;
     const auto key = crypto::PrivateKey::generate(rng);

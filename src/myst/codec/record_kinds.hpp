@@ -1,0 +1,20 @@
+// The kinds of records that Mysterium uses, and the limits that more than one layer has to keep (docs/records.md).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "myst/base/clock.hpp"
+
+namespace myst::codec {
+
+/// A provider's offer: addressable, `d` = service name.
+inline constexpr std::uint32_t kProposalKind = 30510;
+/// A session message, encrypted to the key in its `p` tag (NIP-44): ephemeral.
+inline constexpr std::uint32_t kEnvelopeKind = 20510;
+/// Bytes of a proposal's content: what relays admit, and what readers read.
+inline constexpr std::size_t kMaxProposalContent = 8 * 1024;
+/// How old an envelope may be when a relay or its recipient gets it.
+inline constexpr seconds kEnvelopeLife{120};
+
+}  // namespace myst::codec
