@@ -33,7 +33,7 @@ struct AdmissionPolicy {
     std::size_t max_tags = 64;
     std::size_t max_ephemeral_tags = 4;      ///< of ephemeral records; an envelope needs one
     std::size_t max_tags_bytes = 16 * 1024;  ///< all fields of all tags together
-    seconds max_ahead{15 * 60};              ///< created_at may lie this far in the future
+    seconds max_ahead{60};                   ///< created_at may lie this far in the future
     seconds max_envelope_age = codec::kEnvelopeLife;
     seconds max_proposal_life{24 * 3600};  ///< expiration minus created_at
     std::size_t max_proposal_bytes = codec::kMaxProposalContent;

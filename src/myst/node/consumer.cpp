@@ -1,13 +1,12 @@
 #include "myst/node/consumer.hpp"
 
 #include "myst/base/log.hpp"
-#include "myst/node/proposal_record.hpp"
+#include "myst/node/offer_search.hpp"
 #include "myst/runtime/timeout.hpp"
 
 namespace myst::node {
 namespace {
 
-constexpr std::size_t kMaxProposals = 500;
 constexpr std::size_t kMaxAttempts = 3;
 constexpr milliseconds kAnswerLimit{5'000};
 constexpr milliseconds kFirstRetry{250};
@@ -50,21 +49,17 @@ Consumer::Consumer(Context& context, ConsumerSettings settings)
       retry_(kFirstRetry, kLongestRetry, context.rng) {}
 
 Task<Result<std::vector<Proposal>>> Consumer::proposals(ProposalFilter filter) {
-    std::vector<codec::Filter> query{to_query(filter)};
-    auto events = co_await context_.records.query(std::move(query), kMaxProposals);
-    if (!events) co_return forward_error(events, "asking for proposals");
+    const std::size_t limit = filter.limit;
+    auto offers = co_await find_offers(context_, std::move(filter));
+    if (!offers) co_return forward_error(offers);
+    RegistryView registry(context_.chain);
     std::vector<Proposal> found;
-    const auto now = context_.clock.unix_now();
-    for (const auto& event : *events) {
-        auto proposal = read_proposal(event, context_.chain.identity());
-        if (!proposal) {
-            log::debug("a proposal was left out: {}", proposal.error().message);
-            continue;
-        }
-        if (proposal->expires > now && matches(*proposal, filter)) found.push_back(std::move(*proposal));
+    for (auto& offer : *offers) {
+        if (found.size() == limit) break;
+        auto listed = co_await registry.lists(offer);
+        if (!listed) co_return forward_error(listed);
+        if (*listed) found.push_back(std::move(offer));
     }
-    sort_by_price(found);
-    if (found.size() > filter.limit) found.resize(filter.limit);
     co_return found;
 }
 
@@ -79,7 +74,6 @@ Result<> Consumer::connect(ProposalFilter filter) {
     filter.max_per_gib = tighter(filter.max_per_gib, settings_.max_per_gib);
     filter.max_per_hour = tighter(filter.max_per_hour, settings_.max_per_hour);
     if (filter.service.empty()) filter.service = context_.driver.service();
-    filter.limit = kMaxProposals;
     before_ = {};
     if (tunnel_) before_ = tunnel_->counters().value_or(ports::TrafficCounters{});
     status_ = ConnectionStatus{};
@@ -171,7 +165,7 @@ Task<> Consumer::run(ProposalFilter filter) {
 // Finding a provider
 
 Task<Result<>> Consumer::establish(ProposalFilter filter) {
-    auto offers = co_await proposals(std::move(filter));
+    auto offers = co_await find_offers(context_, std::move(filter));
     if (!offers) co_return forward_error(offers);
     if (offers->empty()) {
         co_return fail(ErrorCode::not_found, "no provider on offer matches", "widen the filter; see: myst proposals");
@@ -179,12 +173,13 @@ Task<Result<>> Consumer::establish(ProposalFilter filter) {
     Result<> outcome;
     std::size_t attempts = 0;
     std::vector<NodeKey> failed;
+    RegistryView registry(context_.chain);
     for (const auto& offer : *offers) {
         if (stopping_ || attempts == kMaxAttempts) break;
         if (std::find(failed.begin(), failed.end(), offer.provider) != failed.end()) continue;
-        auto eligible = co_await check_offer(offer);
+        auto eligible = co_await check_offer(offer, &registry);
         if (!eligible) {
-            log::info("an offer of {} was passed over: {}", offer.provider.hex(), eligible.error().message);
+            log::debug("an offer of {} was passed over: {}", offer.provider.hex(), eligible.error().message);
             if (may_recover(eligible.error())) co_return eligible;  // the chain cannot be read: so with all offers
             if (attempts == 0 && outcome) outcome = eligible;
             continue;
@@ -201,11 +196,11 @@ Task<Result<>> Consumer::establish(ProposalFilter filter) {
     co_return outcome;
 }
 
-Task<Result<>> Consumer::check_offer(Proposal proposal) {
+Task<Result<>> Consumer::check_offer(Proposal proposal, RegistryView* registry) {
     if (auto bearable = check_risk(proposal.tariff); !bearable) co_return bearable;
-    auto entry = co_await context_.chain.provider(proposal.payee);
-    if (!entry) co_return forward_error(entry, "looking up a provider's registration");
-    if (entry->node_key != proposal.provider) {
+    auto listed = co_await registry->lists(std::move(proposal));
+    if (!listed) co_return forward_error(listed);
+    if (!*listed) {
         co_return fail(ErrorCode::failed_precondition, "the provider is not registered on chain",
                        "connect to another provider");
     }
@@ -336,7 +331,7 @@ Task<Result<>> Consumer::ask_again() {
     ProposalFilter filter;
     filter.service = agreed_->service;
     filter.provider = agreed_->provider;
-    auto offers = co_await proposals(std::move(filter));
+    auto offers = co_await find_offers(context_, std::move(filter));
     if (!offers) co_return forward_error(offers);
     auto proposal = renewed(*offers);
     if (!proposal) co_return forward_error(proposal);

@@ -3,6 +3,7 @@
 
 #include "myst/base/backoff.hpp"
 #include "myst/node/context.hpp"
+#include "myst/node/offer_search.hpp"
 #include "myst/node/paid_session.hpp"
 #include "myst/node/session_request.hpp"
 #include "myst/runtime/task_group.hpp"
@@ -29,7 +30,7 @@ class Consumer {
 public:
     Consumer(Context& context, ConsumerSettings settings);
 
-    /// Offers that match, cheapest first.
+    /// Offers of registered providers that match, cheapest first; at most `filter.limit`.
     [[nodiscard]] Task<Result<std::vector<Proposal>>> proposals(ProposalFilter filter);
     /// Starts connecting; returns at once. failed_precondition if there is a connection already; a blocked one is
     /// replaced.
@@ -45,7 +46,7 @@ private:
     [[nodiscard]] UnixTime next_request_time();
     [[nodiscard]] Task<Result<>> establish_with(Proposal proposal);
     /// Whether this node may deal with an offer at all: registered on chain, and within the risk limit.
-    [[nodiscard]] Task<Result<>> check_offer(Proposal proposal);
+    [[nodiscard]] Task<Result<>> check_offer(Proposal proposal, RegistryView* registry);
     /// What was paid in this connection for what has not arrived.
     [[nodiscard]] Amount lost() const { return earlier_.paid.minus_saturating(earlier_.worth); }
     /// limit_exceeded if one more first step at this price could bring what was paid for nothing above the limit.

@@ -159,6 +159,18 @@ TEST_F(SessionTest, OffersOfUnregisteredKeysArePassedOver) {
     EXPECT_EQ(status().proposal->provider, provider_->keys->node().node_key());
 }
 
+TEST_F(SessionTest, OffersOfStrangersDoNotHideAProvider) {
+    publish_unregistered(600, seconds(15 * 60));
+    publish_unregistered(600);
+    ASSERT_TRUE(world_.run(connect()));
+    ASSERT_EQ(status().state, ConnectionState::connected) << status().last_error;
+    EXPECT_EQ(status().proposal->provider, provider_->keys->node().node_key());
+    std::vector<Proposal> found;
+    ASSERT_TRUE(world_.run(list_offers(found)));
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_EQ(found.front().provider, provider_->keys->node().node_key());
+}
+
 TEST_F(SessionTest, AnEndpointThatLiesAboutWhatWasDrawnGetsNoVoucher) {
     auto& lane = world_.chain.lanes[{consumer_->keys->signer()->address(), provider_->keys->wallet()->address()}];
     lane.paid = lane.cap = Amount(900'000);

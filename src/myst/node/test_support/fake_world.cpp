@@ -1,5 +1,7 @@
 #include "myst/node/test_support/fake_world.hpp"
 
+#include <algorithm>
+
 #include <arpa/inet.h>
 #include <sys/socket.h>
 
@@ -44,8 +46,11 @@ Task<Result<ports::PublishReport>> FakeBus::publish(codec::Event event) {
 Task<Result<std::vector<codec::Event>>> FakeBus::query(std::vector<codec::Filter> filters, std::size_t limit) {
     std::vector<codec::Event> found;
     for (const auto& event : stored) {
-        if (found.size() < limit && filters.front().matches(event)) found.push_back(event);
+        if (filters.front().matches(event)) found.push_back(event);
     }
+    std::stable_sort(found.begin(), found.end(),
+                     [](const auto& a, const auto& b) { return a.created_at > b.created_at; });
+    if (found.size() > limit) found.resize(limit);
     co_return found;
 }
 

@@ -173,8 +173,8 @@ protected:
         EXPECT_TRUE(sessions);
         EXPECT_EQ(sessions ? sessions->size() : 0U, 1U);
     }
-    /// Somebody who never registered offers the same for less.
-    void publish_unregistered(std::size_t count) {
+    /// Somebody who never registered offers the same for less, and dates it ahead.
+    void publish_unregistered(std::size_t count, seconds ahead = {}) {
         for (std::size_t i = 0; i < count; ++i) {
             const auto key = crypto::PrivateKey::generate(world_.rng);
             Proposal proposal;
@@ -182,10 +182,16 @@ protected:
             proposal.service = "wireguard";
             proposal.country = "DE";
             proposal.tariff = {Amount(1), Amount{}};
-            proposal.published = world_.clock.unix_now();
+            proposal.published = world_.clock.unix_now() + ahead;
             proposal.expires = proposal.published + seconds(3600);
             world_.bus.stored.push_back(make_proposal(proposal, world_.chain.identity(), key, world_.rng));
         }
+    }
+    Task<> list_offers(std::vector<Proposal>& found) {
+        ProposalFilter filter;
+        auto listed = co_await consumer_->node->proposals(std::move(filter));
+        EXPECT_TRUE(listed) << (listed ? "" : listed.error().describe());
+        if (listed) found = std::move(*listed);
     }
     Task<> settle() {
         auto settled = co_await provider_->node->provider_settle();
