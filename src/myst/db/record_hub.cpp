@@ -196,6 +196,10 @@ Task<Result<std::vector<Hash32>>> RecordHub::find(std::vector<codec::Filter> fil
     co_return co_await state_->store.find(std::move(filters), limit, state_->clock.unix_now());
 }
 
+Task<Result<std::vector<SyncItem>>> RecordHub::items(codec::Filter filter, std::size_t limit) {
+    co_return co_await state_->store.items(std::move(filter), limit, state_->clock.unix_now());
+}
+
 Task<Result<RecordPage>> RecordHub::load(std::vector<Hash32> ids, std::size_t max_bytes) {
     co_return co_await state_->store.load(std::move(ids), max_bytes);
 }

@@ -43,6 +43,8 @@ public:
     [[nodiscard]] std::unique_ptr<ports::Subscription> follow(std::vector<codec::Filter> filters, Callback callback);
     /// Stored records; see RecordStore::query.
     [[nodiscard]] Task<Result<std::vector<SharedRecord>>> query(std::vector<codec::Filter> filters, QueryLimits limits);
+    /// What set reconciliation compares of stored records; see RecordStore::items.
+    [[nodiscard]] Task<Result<std::vector<SyncItem>>> items(codec::Filter filter, std::size_t limit);
     /// Ids of stored records, and the records by their ids; see RecordStore::find and load.
     [[nodiscard]] Task<Result<std::vector<Hash32>>> find(std::vector<codec::Filter> filters, std::size_t limit);
     [[nodiscard]] Task<Result<RecordPage>> load(std::vector<Hash32> ids, std::size_t max_bytes);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "myst/codec/filter.hpp"
+#include "myst/db/negentropy.hpp"
 #include "myst/db/record.hpp"
 #include "myst/runtime/task.hpp"
 
@@ -50,6 +51,9 @@ public:
     /// fetched page by page with `load`, and memory holds one page only.
     [[nodiscard]] virtual Task<Result<std::vector<Hash32>>> find(std::vector<codec::Filter> filters, std::size_t limit,
                                                                  UnixTime now) = 0;
+    /// What set reconciliation compares of the records that match, at most `limit`; without an order.
+    [[nodiscard]] virtual Task<Result<std::vector<SyncItem>>> items(codec::Filter filter, std::size_t limit,
+                                                                    UnixTime now) = 0;
     /// Records in the order of `ids`, until their JSON reaches `max_bytes`; at least one if any exists.
     [[nodiscard]] virtual Task<Result<RecordPage>> load(std::vector<Hash32> ids, std::size_t max_bytes) = 0;
     /// Deletes what has expired; returns how many records went. Expired records are invisible before that, too.

@@ -363,6 +363,17 @@ Result<std::vector<Hash32>> RecordTable::find(const std::vector<codec::Filter>& 
     return ids;
 }
 
+Result<std::vector<SyncItem>> RecordTable::items(const codec::Filter& filter, std::size_t limit, UnixTime now) {
+    auto found = find_one(filter, limit, now);
+    if (!found) return forward_error(found);
+    std::vector<SyncItem> items;
+    items.reserve(found->size());
+    for (const auto& each : *found) {
+        items.push_back({static_cast<std::uint64_t>(each.created_at.time_since_epoch().count()), each.id});
+    }
+    return items;
+}
+
 Result<RecordPage> RecordTable::load(const std::vector<Hash32>& ids, std::size_t max_bytes) {
     RecordPage page;
     std::size_t bytes = 0;

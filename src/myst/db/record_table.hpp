@@ -20,7 +20,8 @@ struct StoreLimits {
 };
 
 /// How long the version number of a record outlives its expiry. A proposal lives at most 24 hours from its creation
-/// (admission.hpp, plus clock tolerance), so nobody can bring back a version that its author replaced.
+/// (admission.hpp; clocks may differ by a quarter of an hour), so nobody can bring back a version that its author
+/// replaced.
 inline constexpr seconds kVersionMemory{24 * 3600 + 15 * 60};
 
 class RecordTable {
@@ -36,6 +37,8 @@ public:
     /// As RecordStore::find.
     [[nodiscard]] Result<std::vector<Hash32>> find(const std::vector<codec::Filter>& filters, std::size_t limit,
                                                    UnixTime now);
+    /// As RecordStore::items.
+    [[nodiscard]] Result<std::vector<SyncItem>> items(const codec::Filter& filter, std::size_t limit, UnixTime now);
     /// As RecordStore::load.
     [[nodiscard]] Result<RecordPage> load(const std::vector<Hash32>& ids, std::size_t max_bytes);
     /// As RecordStore::purge.

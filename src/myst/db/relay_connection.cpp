@@ -15,11 +15,13 @@ constexpr std::size_t kFilterBase = 8;         ///< a filter without values coun
 constexpr std::size_t kComparedPerToken = 64;
 constexpr std::size_t kDeliveredPerToken = 16 * 1024;  ///< bytes
 constexpr std::size_t kDeliveryBytes = 1024;           ///< added for each delivery
+constexpr std::size_t kSyncItemsPerToken = 10'000;
 
 }  // namespace
 
 RelayConnection::RelayConnection(asio::any_io_executor executor, std::unique_ptr<WebSocket> socket, RecordHub& hub,
-                                 WorkerPool& workers, const Clock& clock, const RelayLimits& limits)
+                                 WorkerPool& workers, const Clock& clock, const RelayLimits& limits,
+                                 SyncBudget& sync_budget)
     : limits_(limits),
       hub_(hub),
       workers_(workers),
@@ -28,12 +30,14 @@ RelayConnection::RelayConnection(asio::any_io_executor executor, std::unique_ptr
       outgoing_(executor, limits.outgoing_messages, limits.outgoing_bytes),
       bucket_(limits.messages_per_second, limits.burst, clock.now()),
       ending_(executor),
+      syncs_(hub, workers, clock, limits, sync_budget),
       tasks_(executor) {}
 
 Task<> RelayConnection::run() {
     tasks_.spawn("relay reader", read_loop());
     tasks_.spawn("relay writer", write_loop());
     tasks_.spawn("relay closer", close_loop());
+    tasks_.spawn("relay reconciliations", sync_loop());
     co_await tasks_.join();
 }
 
@@ -69,6 +73,7 @@ Task<> RelayConnection::write_loop() {
 Task<> RelayConnection::close_loop() {
     while (!end_reason_) co_await ending_.wait();
     subscriptions_.clear();
+    syncs_.clear();
     outgoing_.clear();
     auto [code, reason] = *end_reason_;
     if (!reason.empty()) log::info("relay: closing a connection: {}", reason);
@@ -99,8 +104,29 @@ Task<> RelayConnection::handle(std::string text) {
         co_await on_event(std::move(*event));
     } else if (auto* req = std::get_if<ReqMessage>(&*message)) {
         co_await on_req(std::move(*req));
+    } else if (auto* open = std::get_if<NegOpenMessage>(&*message)) {
+        auto answering = syncs_.open(std::move(*open));
+        co_await on_sync(std::move(answering));
+    } else if (auto* next = std::get_if<NegMessage>(&*message)) {
+        auto answering = syncs_.go_on(std::move(*next));
+        co_await on_sync(std::move(answering));
+    } else if (const auto* ended = std::get_if<NegCloseMessage>(&*message)) {
+        syncs_.close(ended->name);
     } else {
         subscriptions_.erase(std::get<CloseMessage>(*message).subscription);
+    }
+}
+
+Task<> RelayConnection::on_sync(Task<RelaySync::Reply> work) {
+    auto reply = co_await std::move(work);
+    bucket_.charge(reply.items / kSyncItemsPerToken);
+    send(std::move(reply.text));
+}
+
+Task<> RelayConnection::sync_loop() {
+    for (;;) {
+        co_await sleep_for(limits_.sync_timeout / 2);
+        for (auto& text : syncs_.drop_idle()) send(std::move(text));
     }
 }
 

@@ -11,6 +11,7 @@
 #include "myst/db/outgoing_queue.hpp"
 #include "myst/db/record_hub.hpp"
 #include "myst/db/relay_info.hpp"
+#include "myst/db/relay_sync.hpp"
 #include "myst/db/web_socket.hpp"
 #include "myst/runtime/task_group.hpp"
 #include "myst/runtime/worker_pool.hpp"
@@ -21,7 +22,7 @@ namespace myst::db {
 class RelayConnection {
 public:
     RelayConnection(asio::any_io_executor executor, std::unique_ptr<WebSocket> socket, RecordHub& hub,
-                    WorkerPool& workers, const Clock& clock, const RelayLimits& limits);
+                    WorkerPool& workers, const Clock& clock, const RelayLimits& limits, SyncBudget& sync_budget);
     RelayConnection(const RelayConnection&) = delete;
     RelayConnection& operator=(const RelayConnection&) = delete;
 
@@ -39,11 +40,14 @@ private:
     [[nodiscard]] Task<> read_loop();
     [[nodiscard]] Task<> write_loop();
     [[nodiscard]] Task<> close_loop();
+    /// Ends reconciliations that the client has left open.
+    [[nodiscard]] Task<> sync_loop();
     /// Waits until the client may send again; meanwhile TCP holds it back, so nothing is lost.
     [[nodiscard]] Task<> wait_for_token();
     [[nodiscard]] Task<> handle(std::string text);
     [[nodiscard]] Task<> on_event(EventMessage message);
     [[nodiscard]] Task<> on_req(ReqMessage message);
+    [[nodiscard]] Task<> on_sync(Task<RelaySync::Reply> work);
     /// Why another subscription is refused; empty if there is room.
     [[nodiscard]] std::string check_room(std::size_t filter_values) const;
     /// Sends stored records as fast as the client reads them, while no more than a page of them is in memory. An error
@@ -64,6 +68,7 @@ private:
     EventSignal ending_;
     std::optional<std::pair<CloseCode, std::string>> end_reason_;
     std::map<std::string, std::shared_ptr<Subscribed>> subscriptions_;
+    RelaySync syncs_;
     TaskGroup tasks_;
 };
 

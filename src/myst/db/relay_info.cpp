@@ -13,7 +13,7 @@ std::string relay_information(const RelayIdentity& identity, const RelayLimits& 
     document["description"] = identity.description;
     document["software"] = "mysterium";
     document["version"] = identity.version;
-    document["supported_nips"] = json::array{1, 11, 40};
+    document["supported_nips"] = json::array{1, 11, 40, 77};
     json::object limitation;
     limitation["max_message_length"] = limits.message.max_message_bytes;
     limitation["max_subscriptions"] = limits.subscriptions;

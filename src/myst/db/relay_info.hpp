@@ -19,6 +19,10 @@ struct RelayLimits {
     std::uint32_t burst = 200;
     std::size_t query_records = 500;            ///< answered to one REQ
     std::size_t query_bytes = 4 * 1024 * 1024;  ///< of JSON, answered to one REQ
+    std::size_t syncs = 1;                      ///< reconciliations at a time, per connection
+    std::size_t sync_items = 500'000;           ///< in one reconciliation
+    std::size_t sync_items_in_all = 1'000'000;  ///< in those of all connections; 40 bytes each
+    milliseconds sync_timeout{30'000};          ///< between two messages of a reconciliation
     milliseconds idle_timeout{60'000};
     milliseconds handshake_timeout{10'000};
     milliseconds write_timeout{20'000};  ///< for a client that does not read

@@ -71,6 +71,46 @@ tl::expected<ClientMessage, BadMessage> decode_req(const std::vector<std::string
     return message;
 }
 
+/// What a NEG message carries.
+Result<Bytes> read_message(std::string_view json, const MessageLimits& limits) {
+    auto text = read_string(json, limits.max_message_bytes, "the message");
+    if (!text) return forward_error(text);
+    if (text->starts_with("0x")) return fail(ErrorCode::invalid_data, "the message is not plain hex");
+    auto bytes = parse_hex(*text);
+    if (!bytes) return forward_error(bytes, "the message");
+    return bytes;
+}
+
+tl::unexpected<BadMessage> neg_error(const std::string& name, const std::string& reason) {
+    return tl::unexpected<BadMessage>(BadMessage{encode_neg_error(name, "invalid: " + reason)});
+}
+
+tl::expected<ClientMessage, BadMessage> decode_neg(const std::vector<std::string_view>& parts,
+                                                   const MessageLimits& limits) {
+    auto name = read_string(parts[1], limits.max_subscription_id, "the id");
+    if (!name) return notice(name.error().message);
+    if (name->empty()) return notice("the id is empty");
+    const auto& verb = parts.front();
+    if (verb == R"("NEG-CLOSE")" && parts.size() == 2) return NegCloseMessage{std::move(*name)};
+    const std::size_t needed = verb == R"("NEG-OPEN")" ? 4 : 3;
+    if (parts.size() != needed) return neg_error(*name, "wrong number of elements");
+    auto message = read_message(parts.back(), limits);
+    if (!message) return neg_error(*name, message.error().message);
+    if (needed == 3) return NegMessage{std::move(*name), std::move(*message)};
+    auto filter = codec::parse_filter(parts[2]);
+    if (!filter) return neg_error(*name, filter.error().message);
+    return NegOpenMessage{std::move(*name), std::move(*filter), std::move(*message)};
+}
+
+Result<RelayMessage> decode_relay_neg(const std::vector<std::string_view>& parts, const MessageLimits& limits) {
+    auto name = read_string(parts[1], limits.max_subscription_id, "the id");
+    if (!name) return forward_error(name);
+    if (parts[0] == R"("NEG-ERR")") return RelayNegError{std::move(*name), read_remark(parts[2])};
+    auto message = read_message(parts[2], limits);
+    if (!message) return forward_error(message);
+    return NegMessage{std::move(*name), std::move(*message)};
+}
+
 Result<RelayMessage> decode_relay_event(const std::vector<std::string_view>& parts, const MessageLimits& limits) {
     auto name = read_string(parts[1], limits.max_subscription_id, "the subscription id");
     if (!name) return forward_error(name);
@@ -106,7 +146,9 @@ tl::expected<ClientMessage, BadMessage> decode_client_message(std::string_view t
         if (!name) return notice(name.error().message);
         return CloseMessage{std::move(*name)};
     }
-    return notice("unknown message; this relay knows EVENT, REQ and CLOSE");
+    const bool neg = verb == R"("NEG-OPEN")" || verb == R"("NEG-MSG")" || verb == R"("NEG-CLOSE")";
+    if (neg) return decode_neg(*parts, limits);
+    return notice("unknown message; this relay knows EVENT, REQ, CLOSE, NEG-OPEN, NEG-MSG and NEG-CLOSE");
 }
 
 Result<RelayMessage> decode_relay_message(std::string_view text, const MessageLimits& limits) {
@@ -118,6 +160,8 @@ Result<RelayMessage> decode_relay_message(std::string_view text, const MessageLi
     if (verb == R"("EVENT")" && size == 3) return decode_relay_event(*parts, limits);
     if (verb == R"("OK")" && size >= 3) return decode_ok(*parts);
     if (verb == R"("NOTICE")" && size == 2) return RelayNotice{read_remark((*parts)[1])};
+    const bool neg = verb == R"("NEG-MSG")" || verb == R"("NEG-ERR")";
+    if (neg && size >= 3) return decode_relay_neg(*parts, limits);
     if ((verb == R"("EOSE")" && size == 2) || (verb == R"("CLOSED")" && size >= 2)) {
         auto name = read_string((*parts)[1], limits.max_subscription_id, "the subscription id");
         if (!name) return forward_error(name);
@@ -158,6 +202,22 @@ std::string encode_eose(std::string_view subscription) {
 
 std::string encode_closed(std::string_view subscription, std::string_view message) {
     return R"(["CLOSED",)" + quote(subscription) + ',' + quote(message) + ']';
+}
+
+std::string encode_neg_open(std::string_view name, const codec::Filter& filter, BytesView message) {
+    return fmt::format(R"(["NEG-OPEN",{},{},"{}"])", quote(name), codec::to_json(filter), to_hex(message));
+}
+
+std::string encode_neg_message(std::string_view name, BytesView message) {
+    return fmt::format(R"(["NEG-MSG",{},"{}"])", quote(name), to_hex(message));
+}
+
+std::string encode_neg_close(std::string_view name) {
+    return R"(["NEG-CLOSE",)" + quote(name) + ']';
+}
+
+std::string encode_neg_error(std::string_view name, std::string_view reason) {
+    return R"(["NEG-ERR",)" + quote(name) + ',' + quote(reason) + ']';
 }
 
 std::string encode_notice(std::string_view message) {

@@ -1,4 +1,4 @@
-// The messages of NIP-01, both ways. Pure text in and out; any thread.
+// The messages of NIP-01 and NIP-77, both ways. Pure text in and out; any thread.
 #pragma once
 
 #include <string>
@@ -30,11 +30,25 @@ struct ReqMessage {
 struct CloseMessage {
     std::string subscription;
 };
-using ClientMessage = std::variant<EventMessage, ReqMessage, CloseMessage>;
+/// Begins a set reconciliation.
+struct NegOpenMessage {
+    std::string name;
+    codec::Filter filter;
+    Bytes message;
+};
+/// Goes on with one; the relay answers with the same.
+struct NegMessage {
+    std::string name;
+    Bytes message;
+};
+struct NegCloseMessage {
+    std::string name;
+};
+using ClientMessage = std::variant<EventMessage, ReqMessage, CloseMessage, NegOpenMessage, NegMessage, NegCloseMessage>;
 
 /// A client's message that cannot be used, and how the relay answers.
 struct BadMessage {
-    std::string reply;  ///< OK, CLOSED or NOTICE, as JSON
+    std::string reply;  ///< OK, CLOSED, NEG-ERR or NOTICE, as JSON
 };
 
 /// Decodes and, for an EVENT, verifies id and signature: up to a millisecond for the largest message, so not work for
@@ -62,9 +76,15 @@ struct RelayClosed {
 struct RelayNotice {
     std::string message;
 };
+/// The relay has ended a set reconciliation, or refused to begin one.
+struct RelayNegError {
+    std::string name;
+    std::string message;
+};
 /// A message of a kind that this client does not use, e.g. AUTH.
 struct RelayOther {};
-using RelayMessage = std::variant<RelayEvent, RelayOk, RelayEose, RelayClosed, RelayNotice, RelayOther>;
+using RelayMessage =
+    std::variant<RelayEvent, RelayOk, RelayEose, RelayClosed, RelayNotice, NegMessage, RelayNegError, RelayOther>;
 
 /// Decodes and, for an EVENT, verifies. Texts from the relay are shortened to 256 bytes and freed of control
 /// characters, since they end up in logs and status displays.
@@ -77,6 +97,10 @@ using RelayMessage = std::variant<RelayEvent, RelayOk, RelayEose, RelayClosed, R
 [[nodiscard]] std::string encode_ok(const Hash32& id, bool accepted, std::string_view message);
 [[nodiscard]] std::string encode_eose(std::string_view subscription);
 [[nodiscard]] std::string encode_closed(std::string_view subscription, std::string_view message);
+[[nodiscard]] std::string encode_neg_open(std::string_view name, const codec::Filter& filter, BytesView message);
+[[nodiscard]] std::string encode_neg_message(std::string_view name, BytesView message);
+[[nodiscard]] std::string encode_neg_close(std::string_view name);
+[[nodiscard]] std::string encode_neg_error(std::string_view name, std::string_view reason);
 [[nodiscard]] std::string encode_notice(std::string_view message);
 
 }  // namespace myst::db

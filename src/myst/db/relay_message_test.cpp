@@ -53,6 +53,31 @@ TEST(ClientMessage, AForgedEventIsAnsweredWithItsId) {
     EXPECT_THAT(message.error().reply, HasSubstr("signature"));
 }
 
+TEST(ClientMessage, AReconciliationKeepsItsMessage) {
+    codec::Filter filter;
+    filter.kinds = {kProposalKind};
+    const Bytes bytes{0x61, 0x00, 0x00, 0x02, 0x00};
+    auto message = decode_client_message(encode_neg_open("n\"1", filter, bytes), kLimits);
+    ASSERT_TRUE(message);
+    const auto& open = std::get<NegOpenMessage>(*message);
+    EXPECT_EQ(open.name, "n\"1");
+    EXPECT_EQ(open.filter, filter);
+    EXPECT_EQ(open.message, bytes);
+    message = decode_client_message(encode_neg_message("n", bytes), kLimits);
+    ASSERT_TRUE(message);
+    EXPECT_EQ(std::get<NegMessage>(*message).message, bytes);
+    message = decode_client_message(encode_neg_close("n"), kLimits);
+    ASSERT_TRUE(message);
+    EXPECT_EQ(std::get<NegCloseMessage>(*message).name, "n");
+    auto reply = decode_relay_message(encode_neg_message("n", bytes), kLimits);
+    ASSERT_TRUE(reply);
+    EXPECT_EQ(std::get<NegMessage>(*reply).message, bytes);
+    reply = decode_relay_message(R"(["NEG-ERR","n","blocked: too big",1000])", kLimits);
+    ASSERT_TRUE(reply);
+    EXPECT_EQ(std::get<RelayNegError>(*reply).message, "blocked: too big");
+    EXPECT_FALSE(decode_relay_message(R"(["NEG-MSG","n","0x61"])", kLimits));
+}
+
 TEST(ClientMessage, ARequestKeepsItsFilters) {
     codec::Filter filter;
     filter.kinds = {kProposalKind};

@@ -41,6 +41,7 @@ public:
           settings_(std::move(settings)),
           information_(std::make_shared<const std::string>(
               relay_information(settings_.identity, settings_.limits, hub.policy()))),
+          sync_budget_{settings_.limits.sync_items_in_all, 0},
           tasks_(acceptor_.get_executor()) {}
 
     Task<> run() {
@@ -152,7 +153,7 @@ private:
         if (!accepted) log::debug("relay: handshake: {}", accepted.error().message);
         if (!accepted || !*accepted) co_return;
         RelayConnection connection(acceptor_.get_executor(), std::move(*accepted), hub_, workers_, clock_,
-                                   settings_.limits);
+                                   settings_.limits, sync_budget_);
         co_await connection.run();
     }
 
@@ -162,6 +163,7 @@ private:
     const Clock& clock_;
     const Settings settings_;
     const std::shared_ptr<const std::string> information_;
+    SyncBudget sync_budget_;
     std::size_t connections_ = 0;
     std::map<std::string, std::size_t> by_origin_;
     TaskGroup tasks_;  ///< last member: its tasks use the others

@@ -402,7 +402,7 @@ Task<> information(TestRelay& relay) {
     EXPECT_EQ(answer->status, 200U);
     EXPECT_EQ(answer->header("Content-Type"), "application/nostr+json");
     EXPECT_EQ(answer->header("Access-Control-Allow-Origin"), "*");
-    for (const char* part : {R"("software":"mysterium")", R"("supported_nips":[1,11,40])", R"("version":)",
+    for (const char* part : {R"("software":"mysterium")", R"("supported_nips":[1,11,40,77])", R"("version":)",
                              R"("max_message_length":131072)", R"("max_subscriptions":16)"}) {
         EXPECT_THAT(answer->body, HasSubstr(part));
     }

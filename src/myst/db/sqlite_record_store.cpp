@@ -73,6 +73,14 @@ Task<Result<std::vector<Hash32>>> SqliteRecordStore::find(std::vector<codec::Fil
     co_return co_await std::move(job);
 }
 
+Task<Result<std::vector<SyncItem>>> SqliteRecordStore::items(codec::Filter filter, std::size_t limit, UnixTime now) {
+    auto work = [impl = impl_.get(), filter = std::move(filter), limit, now] {
+        return impl->table.items(filter, limit, now);
+    };
+    auto job = impl_->thread.run(std::move(work));
+    co_return co_await std::move(job);
+}
+
 Task<Result<RecordPage>> SqliteRecordStore::load(std::vector<Hash32> ids, std::size_t max_bytes) {
     auto work = [impl = impl_.get(), ids = std::move(ids), max_bytes] { return impl->table.load(ids, max_bytes); };
     auto job = impl_->thread.run(std::move(work));

@@ -28,6 +28,8 @@ public:
                                                                 UnixTime now) override;
     [[nodiscard]] Task<Result<std::vector<Hash32>>> find(std::vector<codec::Filter> filters, std::size_t limit,
                                                          UnixTime now) override;
+    [[nodiscard]] Task<Result<std::vector<SyncItem>>> items(codec::Filter filter, std::size_t limit,
+                                                            UnixTime now) override;
     [[nodiscard]] Task<Result<RecordPage>> load(std::vector<Hash32> ids, std::size_t max_bytes) override;
     [[nodiscard]] Task<Result<std::size_t>> purge(UnixTime now) override;
 
