@@ -70,14 +70,27 @@ FullNetwork::FullNetwork(asio::any_io_executor executor, RecordHub& hub, const C
     if (settings_.replicated.empty()) return;
     codec::Filter replicated;
     replicated.kinds = settings_.replicated;
+    replicated.limit = 0;  // what is stored there comes by reconciliation
     std::vector<codec::Filter> filters(1, replicated);
-    replication_ = peers_.subscribe(std::move(filters), [this](const SharedRecord& record) { ingest(record); });
+    following_ = peers_.subscribe(std::move(filters), [this](const SharedRecord& record) { ingest(record); });
+    Replication::Settings each;
+    each.kinds = settings_.replicated;
+    each.interval = settings_.reconcile_interval;
+    for (const auto& peer : peers_.clients()) {
+        replications_.push_back(std::make_unique<Replication>(executor, hub_, workers_, *peer, each));
+    }
+    peers_.on_connected([this](const RelayClient& peer) {
+        for (const auto& replication : replications_) {
+            if (&replication->peer() == &peer) replication->connected();
+        }
+    });
 }
 
 FullNetwork::~FullNetwork() = default;
 
 Task<> FullNetwork::run() {
     tasks_.spawn("relays", peers_.run());
+    for (const auto& replication : replications_) tasks_.spawn("replication", replication->run());
     tasks_.spawn("purging expired records", purge_loop());
     co_await tasks_.join();
 }

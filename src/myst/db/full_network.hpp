@@ -6,19 +6,22 @@
 
 #include "myst/db/record_hub.hpp"
 #include "myst/db/relay_set.hpp"
+#include "myst/db/replication.hpp"
 
 namespace myst::db {
 
 /// Control thread. Everything given by reference must outlive the network.
 ///
-/// Replication: the node subscribes at every peer for the replicated kinds and takes in what passes admission. What
-/// it takes in reaches the followers of its own relay, peers among them, and so spreads; the hub drops what it has
+/// Replication: the node subscribes at every peer for new records of the replicated kinds, compares its own set of them
+/// with the peer's after every connection and from time to time, and takes in what passes admission. What it takes in
+/// reaches the followers of its own relay, peers among them, and so spreads; the hub drops what it has
 /// seen, which ends every circle.
 class FullNetwork final : public ports::RecordNetwork {
 public:
     struct Settings {
         RelaySet::Settings peers{};
         std::vector<std::uint32_t> replicated = {kProposalKind};
+        milliseconds reconcile_interval{5 * 60'000};
         milliseconds purge_interval{60'000};
         std::size_t max_waiting_records = 16'384;          ///< from peers, not yet stored; beyond it they are dropped
         std::size_t max_waiting_bytes = 16 * 1024 * 1024;  ///< the same, in bytes of JSON
@@ -55,7 +58,8 @@ private:
     std::size_t waiting_bytes_ = 0;
     std::size_t drainers_ = 0;
     std::uint64_t dropped_ = 0;
-    std::unique_ptr<ports::Subscription> replication_;
+    std::unique_ptr<ports::Subscription> following_;
+    std::vector<std::unique_ptr<Replication>> replications_;
     TaskGroup tasks_;  ///< last member: its tasks use the others
 };
 

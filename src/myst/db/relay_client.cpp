@@ -13,6 +13,7 @@ namespace myst::db {
 using detail::LiveSubscription;
 using detail::PendingPublish;
 using detail::PendingQuery;
+using detail::PendingSync;
 
 namespace {
 
@@ -40,6 +41,9 @@ public:
     static Task<Result<std::string>> publish(std::shared_ptr<Impl> self, SharedRecord record);
     static Task<Result<std::vector<SharedRecord>>> query(std::shared_ptr<Impl> self, std::vector<codec::Filter> filters,
                                                          std::size_t limit);
+    static Task<Result<Bytes>> sync(std::shared_ptr<Impl> self, std::string id, std::string text, bool opening);
+    [[nodiscard]] std::string sync_name() { return requests_.next_name('n'); }
+    void sync_close(const std::string& id) { std::ignore = send(encode_neg_close(id)); }
     std::string subscribe(std::shared_ptr<LiveSubscription> subscription);
     void unsubscribe(const std::string& subscription);
 
@@ -221,6 +225,20 @@ Task<Result<std::vector<SharedRecord>>> RelayClient::Impl::query(std::shared_ptr
     co_return std::move(pending->records);
 }
 
+Task<Result<Bytes>> RelayClient::Impl::sync(std::shared_ptr<Impl> self, std::string id, std::string text,
+                                            bool opening) {
+    co_await self->wait_connected();
+    auto pending = std::make_shared<PendingSync>(self->executor_);
+    pending->opening = opening;
+    self->requests_.syncs.insert_or_assign(id, pending);
+    const AtExit forget([self, id] { self->requests_.syncs.erase(id); });
+    if (!self->send(std::move(text))) {
+        co_return fail(ErrorCode::limit_exceeded, self->name + ": too many messages wait to be sent");
+    }
+    while (!pending->outcome) co_await pending->answered.wait();
+    co_return std::move(*pending->outcome);
+}
+
 namespace {
 
 /// Ends a subscription when it is destroyed, if the client still exists.
@@ -258,6 +276,26 @@ Task<Result<std::string>> RelayClient::publish(SharedRecord record) {
 Task<Result<std::vector<SharedRecord>>> RelayClient::query(std::vector<codec::Filter> filters, std::size_t limit) {
     return with_timeout(Impl::query(impl_, std::move(filters), limit), impl_->settings.answer_timeout,
                         impl_->name + ": no answer to a query");
+}
+
+std::string RelayClient::sync_name() {
+    return impl_->sync_name();
+}
+
+Task<Result<Bytes>> RelayClient::sync_open(std::string name, codec::Filter filter, Bytes message) {
+    auto text = encode_neg_open(name, filter, message);
+    return with_timeout(Impl::sync(impl_, std::move(name), std::move(text), true), impl_->settings.answer_timeout,
+                        impl_->name + ": no answer to the beginning of a reconciliation");
+}
+
+Task<Result<Bytes>> RelayClient::sync_next(std::string name, Bytes message) {
+    auto text = encode_neg_message(name, message);
+    return with_timeout(Impl::sync(impl_, std::move(name), std::move(text), false), impl_->settings.answer_timeout,
+                        impl_->name + ": no answer in a reconciliation");
+}
+
+void RelayClient::sync_close(const std::string& name) {
+    impl_->sync_close(name);
 }
 
 std::unique_ptr<ports::Subscription> RelayClient::subscribe(std::vector<codec::Filter> filters, Callback callback) {

@@ -46,6 +46,13 @@ public:
     [[nodiscard]] Task<Result<std::string>> publish(SharedRecord record);
     /// The relay's stored records that match any filter, in its order, at most `limit`.
     [[nodiscard]] Task<Result<std::vector<SharedRecord>>> query(std::vector<codec::Filter> filters, std::size_t limit);
+    /// Set reconciliation (NIP-77), one message and its answer at a time. `sync_open` waits for a connection and begins
+    /// one under a name from `sync_name`; failed_precondition if the relay does not know how, or refuses. `sync_close`
+    /// has the relay forget it.
+    [[nodiscard]] std::string sync_name();
+    [[nodiscard]] Task<Result<Bytes>> sync_open(std::string name, codec::Filter filter, Bytes message);
+    [[nodiscard]] Task<Result<Bytes>> sync_next(std::string name, Bytes message);
+    void sync_close(const std::string& name);
     /// Stored, then new records that match any filter; an id comes once unless thousands of others came between.
     /// Destroying the handle ends it; it may happen inside the callback.
     [[nodiscard]] std::unique_ptr<ports::Subscription> subscribe(std::vector<codec::Filter> filters, Callback callback);

@@ -30,6 +30,13 @@ bool RelayRequests::dispatch(RelayMessage message) {
         }
     }
     if (const auto* closed = std::get_if<RelayClosed>(&message)) on_closed(*closed);
+    if (const auto* notice = std::get_if<RelayNotice>(&message)) on_notice(*notice);
+    if (auto* sync = std::get_if<NegMessage>(&message)) answer_sync(sync->name, std::move(sync->message));
+    if (const auto* error = std::get_if<RelayNegError>(&message)) {
+        const bool transient = error->message.starts_with("closed");
+        const auto code = transient ? ErrorCode::unavailable : ErrorCode::failed_precondition;
+        answer_sync(error->name, fail(code, "the relay ended the reconciliation: " + error->message));
+    }
     return true;
 }
 
@@ -73,6 +80,21 @@ void RelayRequests::on_closed(const RelayClosed& closed) {
     }
 }
 
+void RelayRequests::on_notice(const RelayNotice& notice) {
+    for (auto& [name, sync] : syncs) {
+        if (!sync->opening || sync->outcome) continue;
+        sync->outcome = fail(ErrorCode::failed_precondition, "the relay does not reconcile: " + notice.message);
+        sync->answered.notify();
+    }
+}
+
+void RelayRequests::answer_sync(const std::string& name, Result<Bytes> answer) {
+    const auto found = syncs.find(name);
+    if (found == syncs.end()) return;  // ended a moment ago
+    if (!found->second->outcome) found->second->outcome = std::move(answer);
+    found->second->answered.notify();
+}
+
 void RelayRequests::fail_pending(const Error& error) {
     for (auto& [id, publish] : publishes) {
         if (!publish->outcome) publish->outcome = tl::unexpected<Error>(error);
@@ -81,6 +103,10 @@ void RelayRequests::fail_pending(const Error& error) {
     for (auto& [name, query] : queries) {
         if (!query->outcome) query->outcome = tl::unexpected<Error>(error);
         query->answered.notify();
+    }
+    for (auto& [name, sync] : syncs) {
+        if (!sync->outcome) sync->outcome = tl::unexpected<Error>(error);
+        sync->answered.notify();
     }
 }
 

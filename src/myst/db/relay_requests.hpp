@@ -33,6 +33,14 @@ struct PendingQuery {
     std::optional<Result<>> outcome;
 };
 
+/// A message of a set reconciliation on its way; ends with the relay's, or with NEG-ERR.
+struct PendingSync {
+    explicit PendingSync(const asio::any_io_executor& executor) : answered(executor) {}
+    EventSignal answered;
+    bool opening = false;  ///< it is the first: a relay that does not know the message says so in a NOTICE
+    std::optional<Result<Bytes>> outcome;
+};
+
 /// A lasting subscription.
 struct LiveSubscription {
     std::vector<codec::Filter> filters;
@@ -55,6 +63,7 @@ public:
 
     std::multimap<Hash32, std::shared_ptr<PendingPublish>> publishes;
     std::map<std::string, std::shared_ptr<PendingQuery>> queries;
+    std::map<std::string, std::shared_ptr<PendingSync>> syncs;
     std::map<std::string, std::shared_ptr<LiveSubscription>> subscriptions;
     /// A name that was not used before.
     [[nodiscard]] std::string next_name(char prefix) { return prefix + std::to_string(++last_name_); }
@@ -65,6 +74,8 @@ private:
     [[nodiscard]] bool on_event(const RelayEvent& event);
     [[nodiscard]] bool on_ok(const RelayOk& ok);
     void on_closed(const RelayClosed& closed);
+    void on_notice(const RelayNotice& notice);
+    void answer_sync(const std::string& name, Result<Bytes> answer);
     std::uint64_t last_name_ = 0;
 };
 

@@ -66,6 +66,7 @@ RelaySet::RelaySet(asio::any_io_executor executor, const Clock& clock, Rng& rng,
         auto client = std::make_unique<RelayClient>(executor, clock, rng, workers, std::move(client_settings));
         client->on_connected([this, raw = client.get()] {
             if (!kept_.empty()) tasks_.spawn("own records to a relay", send_kept(raw));
+            if (on_connected_) on_connected_(*raw);
         });
         clients_.push_back(std::move(client));
     }

@@ -40,6 +40,9 @@ public:
     [[nodiscard]] std::unique_ptr<ports::Subscription> subscribe(std::vector<codec::Filter> filters,
                                                                  RelayClient::Callback callback);
     [[nodiscard]] std::vector<ports::RelayStatus> status() const;
+    [[nodiscard]] const std::vector<std::unique_ptr<RelayClient>>& clients() const { return clients_; }
+    /// Called whenever a connection to one of them has been made. Set before `run`.
+    void on_connected(std::function<void(const RelayClient&)> callback) { on_connected_ = std::move(callback); }
 
 private:
     [[nodiscard]] std::vector<RelayClient*> chosen(Absent absent);
@@ -50,6 +53,7 @@ private:
     const Settings settings_;
     std::vector<std::unique_ptr<RelayClient>> clients_;
     std::map<RecordAddress, SharedRecord> kept_;
+    std::function<void(const RelayClient&)> on_connected_;
     TaskGroup tasks_;  ///< last member: its tasks use the clients
 };
 

@@ -1,0 +1,213 @@
+#include "myst/db/replication.hpp"
+
+#include <set>
+
+#include "myst/base/at_exit.hpp"
+#include "myst/base/log.hpp"
+#include "myst/db/negentropy.hpp"
+
+namespace myst::db {
+namespace {
+
+constexpr std::size_t kMaxRounds = 64;
+constexpr std::size_t kMaxLearnt = 20'000;
+constexpr std::size_t kMaxRuns = 64;  ///< one after the other
+constexpr std::size_t kMaxRefused = 8'192;
+/// A REQ with so many ids stays below the limits of relays, beside the subscriptions of the same connection.
+constexpr std::size_t kIdsPerFilter = 64;
+constexpr std::size_t kFiltersPerPage = 5;
+constexpr std::size_t kPageBytes = 64 * 1024;  ///< read from the own store at a time
+/// Relays end longer answers early; what is missing in a shorter one does not exist.
+constexpr std::size_t kSurelyWhole = 1024 * 1024;
+
+codec::Filter filter_of(const std::vector<std::uint32_t>& kinds) {
+    codec::Filter filter;
+    filter.kinds = kinds;
+    return filter;
+}
+
+}  // namespace
+
+Replication::Replication(asio::any_io_executor executor, RecordHub& hub, WorkerPool& workers, RelayClient& peer,
+                         Settings settings)
+    : hub_(hub),
+      workers_(workers),
+      peer_(peer),
+      settings_(std::move(settings)),
+      connected_(executor),
+      refused_(kMaxRefused) {}
+
+Task<> Replication::run() {
+    for (;;) {
+        const bool fresh = co_await connected_.wait(settings_.interval);
+        if (peer_.connected()) co_await bring_together(fresh);
+    }
+}
+
+Task<> Replication::bring_together(bool fresh) {
+    for (std::size_t runs = 0; runs < kMaxRuns; ++runs) {
+        auto again = co_await run_once();
+        if (again && *again) continue;
+        if (again) co_return;
+        log::debug("relay {}: reconciliation: {}", peer_.status().url, again.error().message);
+        const bool lost = again.error().code == ErrorCode::unavailable;
+        if (fresh && runs == 0 && !lost) co_await fall_back();
+        co_return;
+    }
+}
+
+Task<Result<bool>> Replication::run_once() {
+    auto difference = co_await compare();
+    if (!difference) co_return forward_error(difference);
+    bool whole = difference->whole;
+    if (difference->have.size() > settings_.max_offered) {
+        difference->have.resize(settings_.max_offered);
+        whole = false;
+    }
+    const std::size_t taken = co_await fetch(std::move(difference->need));
+    const std::size_t given = co_await offer(std::move(difference->have));
+    if (taken + given > 0) {
+        log::info("relay {}: reconciled: {} records taken, {} given", peer_.status().url, taken, given);
+    }
+    co_return !whole && taken + given > 0;
+}
+
+Task<Result<Replication::Difference>> Replication::compare() {
+    auto items = co_await hub_.items(filter_of(settings_.kinds), settings_.max_items + 1);
+    if (!items) co_return forward_error(items);
+    if (items->size() > settings_.max_items) {
+        co_return fail(ErrorCode::limit_exceeded, "there are too many records here to compare them");
+    }
+    auto work = [items = std::move(*items)] {
+        auto set = std::make_shared<const SyncSet>(items);
+        auto first = sync_open(*set);
+        return std::pair(std::move(set), std::move(first));
+    };
+    auto job = workers_.run(std::move(work));
+    auto [set, first] = co_await std::move(job);
+    auto name = peer_.sync_name();
+    auto opening = peer_.sync_open(name, filter_of(settings_.kinds), std::move(first));
+    auto answer = co_await std::move(opening);
+    if (!answer) co_return forward_error(answer);
+    auto conversation = converse(std::move(name), std::move(set), std::move(*answer));
+    co_return co_await std::move(conversation);
+}
+
+Task<Replication::Difference> Replication::converse(std::string name, std::shared_ptr<const SyncSet> set,
+                                                    Bytes answer) {
+    const AtExit close([this, name] { peer_.sync_close(name); });
+    Difference difference;
+    for (std::size_t round = 0; round < kMaxRounds; ++round) {
+        auto work = [set, bytes = std::move(answer)] { return sync_step(*set, bytes); };
+        auto job = workers_.run(std::move(work));
+        auto step = co_await std::move(job);
+        if (!step) {
+            log::debug("relay {}: reconciliation: {}", peer_.status().url, to_string(step.error()));
+            break;
+        }
+        learn(difference, *step);
+        difference.whole = !step->next;
+        if (difference.whole || difference.have.size() + difference.need.size() >= kMaxLearnt) break;
+        auto asking = peer_.sync_next(name, std::move(*step->next));
+        auto next = co_await std::move(asking);
+        if (!next) {
+            log::debug("relay {}: reconciliation: {}", peer_.status().url, next.error().message);
+            break;
+        }
+        answer = std::move(*next);
+    }
+    co_return difference;
+}
+
+void Replication::learn(Difference& difference, const SyncStep& step) {
+    const auto add = [this](std::vector<Hash32>& to, const std::vector<Hash32>& from) {
+        for (const auto& id : from) {
+            if (to.size() < kMaxLearnt && !refused_.contains(id)) to.push_back(id);
+        }
+    };
+    add(difference.have, step.have);
+    add(difference.need, step.need);
+}
+
+Task<std::size_t> Replication::fetch(std::vector<Hash32> need) {
+    std::size_t taken = 0;
+    constexpr std::size_t kPage = kIdsPerFilter * kFiltersPerPage;
+    for (std::size_t next = 0; next < need.size() && peer_.connected(); next += kPage) {
+        const auto first = need.begin() + static_cast<std::ptrdiff_t>(next);
+        const auto count = static_cast<std::ptrdiff_t>(std::min(kPage, need.size() - next));
+        taken += co_await fetch_page(std::vector<Hash32>(first, first + count));
+    }
+    co_return taken;
+}
+
+Task<std::size_t> Replication::fetch_page(std::vector<Hash32> ids) {
+    std::vector<codec::Filter> filters;
+    for (std::size_t next = 0; next < ids.size(); next += kIdsPerFilter) {
+        auto& filter = filters.emplace_back();
+        const auto first = ids.begin() + static_cast<std::ptrdiff_t>(next);
+        filter.ids.assign(first, first + static_cast<std::ptrdiff_t>(std::min(kIdsPerFilter, ids.size() - next)));
+    }
+    auto asking = peer_.query(std::move(filters), ids.size());
+    auto found = co_await std::move(asking);
+    if (!found) {
+        log::debug("relay {}: fetching records: {}", peer_.status().url, found.error().message);
+        co_return 0;
+    }
+    std::size_t bytes = 0;
+    std::set<Hash32> missing(ids.begin(), ids.end());
+    for (const auto& record : *found) {
+        bytes += record->json().size();
+        missing.erase(record->event().id);
+    }
+    if (bytes < kSurelyWhole) {
+        for (const auto& id : missing) std::ignore = refused_.insert(id);
+    }
+    co_return co_await take(std::move(*found));
+}
+
+Task<std::size_t> Replication::take(std::vector<SharedRecord> records) {
+    std::size_t fresh = 0;
+    for (auto& record : records) {
+        const Hash32 id = record->event().id;
+        auto receipt = co_await hub_.submit(std::move(record));
+        if (receipt.fresh) ++fresh;
+        if (!receipt.accepted) std::ignore = refused_.insert(id);
+    }
+    co_return fresh;
+}
+
+Task<std::size_t> Replication::offer(std::vector<Hash32> have) {
+    std::size_t given = 0;
+    while (!have.empty() && peer_.connected()) {
+        auto page = co_await hub_.load(have, kPageBytes);
+        if (!page) {
+            log::error("{}", page.error().describe());
+            break;
+        }
+        have.erase(have.begin(), have.begin() + static_cast<std::ptrdiff_t>(page->taken));
+        for (auto& text : page->texts) {
+            auto record = Record::restore(std::move(text));
+            if (!record) continue;
+            const Hash32 id = (*record)->event().id;
+            auto publishing = peer_.publish(std::move(*record));
+            auto published = co_await std::move(publishing);
+            if (published) {
+                ++given;
+            } else if (published.error().code == ErrorCode::permission_denied) {
+                std::ignore = refused_.insert(id);
+            } else {
+                co_return given;
+            }
+        }
+    }
+    co_return given;
+}
+
+Task<> Replication::fall_back() {
+    std::vector<codec::Filter> filters{filter_of(settings_.kinds)};
+    auto asking = peer_.query(std::move(filters), settings_.max_fallback);
+    auto found = co_await std::move(asking);
+    if (found) std::ignore = co_await take(std::move(*found));
+}
+
+}  // namespace myst::db

@@ -1,0 +1,63 @@
+// Brings the own records and those of a peer together by set reconciliation (docs/records.md).
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "myst/db/record_hub.hpp"
+#include "myst/db/relay_client.hpp"
+#include "myst/db/seen_ids.hpp"
+#include "myst/runtime/event_signal.hpp"
+
+namespace myst::db {
+
+/// One peer, over and over. Control thread. Everything given by reference must outlive it.
+class Replication {
+public:
+    struct Settings {
+        std::vector<std::uint32_t> kinds;
+        milliseconds interval{5 * 60'000};  ///< between two comparisons of one connection
+        std::size_t max_items = 500'000;    ///< own records in one comparison; with more there is none
+        std::size_t max_offered = 2'000;    ///< records published to the peer in one run
+        std::size_t max_fallback = 500;     ///< newest records fetched from a peer that cannot compare
+    };
+    Replication(asio::any_io_executor executor, RecordHub& hub, WorkerPool& workers, RelayClient& peer,
+                Settings settings);
+
+    /// Compares after every connection and once an interval, until cancelled.
+    [[nodiscard]] Task<> run();
+    /// A connection to the peer has been made.
+    void connected() { connected_.notify(); }
+    [[nodiscard]] const RelayClient& peer() const { return peer_; }
+
+private:
+    /// What one comparison brought.
+    struct Difference {
+        std::vector<Hash32> have;
+        std::vector<Hash32> need;
+        bool whole = false;  ///< nothing else differs
+    };
+    [[nodiscard]] Task<> bring_together(bool fresh);
+    /// One run; whether another one should follow at once.
+    [[nodiscard]] Task<Result<bool>> run_once();
+    [[nodiscard]] Task<Result<Difference>> compare();
+    /// The messages of a comparison, from the first answer on.
+    [[nodiscard]] Task<Difference> converse(std::string name, std::shared_ptr<const SyncSet> set, Bytes answer);
+    void learn(Difference& difference, const SyncStep& step);
+    /// Takes records from the peer; returns how many are new here.
+    [[nodiscard]] Task<std::size_t> fetch(std::vector<Hash32> need);
+    [[nodiscard]] Task<std::size_t> fetch_page(std::vector<Hash32> ids);
+    [[nodiscard]] Task<std::size_t> take(std::vector<SharedRecord> records);
+    /// Publishes records to the peer; returns how many it took.
+    [[nodiscard]] Task<std::size_t> offer(std::vector<Hash32> have);
+    [[nodiscard]] Task<> fall_back();
+
+    RecordHub& hub_;
+    WorkerPool& workers_;
+    RelayClient& peer_;
+    const Settings settings_;
+    EventSignal connected_;
+    SeenIds refused_;  ///< what one of the two did not take, or the peer did not have after all
+};
+
+}  // namespace myst::db
