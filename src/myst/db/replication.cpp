@@ -16,7 +16,7 @@ constexpr std::size_t kMaxRefused = 8'192;
 /// A REQ with so many ids stays below the limits of relays, beside the subscriptions of the same connection.
 constexpr std::size_t kIdsPerFilter = 64;
 constexpr std::size_t kFiltersPerPage = 5;
-constexpr std::size_t kPageBytes = 64 * 1024;  ///< read from the own store at a time
+constexpr std::size_t kOfferedBytes = 16 * 1024;  ///< of records, on their way to the peer at a time
 /// Relays end longer answers early; what is missing in a shorter one does not exist.
 constexpr std::size_t kSurelyWhole = 1024 * 1024;
 
@@ -30,7 +30,8 @@ codec::Filter filter_of(const std::vector<std::uint32_t>& kinds) {
 
 Replication::Replication(asio::any_io_executor executor, RecordHub& hub, WorkerPool& workers, RelayClient& peer,
                          Settings settings)
-    : hub_(hub),
+    : executor_(executor),
+      hub_(hub),
       workers_(workers),
       peer_(peer),
       settings_(std::move(settings)),
@@ -167,40 +168,49 @@ Task<std::size_t> Replication::fetch_page(std::vector<Hash32> ids) {
 
 Task<std::size_t> Replication::take(std::vector<SharedRecord> records) {
     std::size_t fresh = 0;
-    for (auto& record : records) {
-        const Hash32 id = record->event().id;
-        auto receipt = co_await hub_.submit(std::move(record));
-        if (receipt.fresh) ++fresh;
-        if (!receipt.accepted) std::ignore = refused_.insert(id);
-    }
+    TaskGroup group(executor_);
+    for (auto& record : records) group.spawn("a record of a peer", take_one(std::move(record), &fresh));
+    co_await group.join();
     co_return fresh;
 }
 
+Task<> Replication::take_one(SharedRecord record, std::size_t* fresh) {
+    const Hash32 id = record->event().id;
+    auto receipt = co_await hub_.submit(std::move(record));
+    if (receipt.fresh) ++*fresh;
+    if (!receipt.accepted) std::ignore = refused_.insert(id);
+}
+
 Task<std::size_t> Replication::offer(std::vector<Hash32> have) {
-    std::size_t given = 0;
-    while (!have.empty() && peer_.connected()) {
-        auto page = co_await hub_.load(have, kPageBytes);
+    Offered offered;
+    while (!have.empty() && peer_.connected() && !offered.failed) {
+        auto page = co_await hub_.load(have, kOfferedBytes);
         if (!page) {
             log::error("{}", page.error().describe());
             break;
         }
         have.erase(have.begin(), have.begin() + static_cast<std::ptrdiff_t>(page->taken));
+        TaskGroup group(executor_);
         for (auto& text : page->texts) {
             auto record = Record::restore(std::move(text));
-            if (!record) continue;
-            const Hash32 id = (*record)->event().id;
-            auto publishing = peer_.publish(std::move(*record));
-            auto published = co_await std::move(publishing);
-            if (published) {
-                ++given;
-            } else if (published.error().code == ErrorCode::permission_denied) {
-                std::ignore = refused_.insert(id);
-            } else {
-                co_return given;
-            }
+            if (record) group.spawn("a record for a peer", offer_one(std::move(*record), &offered));
         }
+        co_await group.join();
     }
-    co_return given;
+    co_return offered.taken;
+}
+
+Task<> Replication::offer_one(SharedRecord record, Offered* offered) {
+    const Hash32 id = record->event().id;
+    auto publishing = peer_.publish(std::move(record));
+    auto published = co_await std::move(publishing);
+    if (published) {
+        ++offered->taken;
+    } else if (published.error().code == ErrorCode::permission_denied) {
+        std::ignore = refused_.insert(id);
+    } else {
+        offered->failed = true;
+    }
 }
 
 Task<> Replication::fall_back() {

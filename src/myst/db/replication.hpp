@@ -8,6 +8,7 @@
 #include "myst/db/relay_client.hpp"
 #include "myst/db/seen_ids.hpp"
 #include "myst/runtime/event_signal.hpp"
+#include "myst/runtime/task_group.hpp"
 
 namespace myst::db {
 
@@ -47,11 +48,19 @@ private:
     /// Takes records from the peer; returns how many are new here.
     [[nodiscard]] Task<std::size_t> fetch(std::vector<Hash32> need);
     [[nodiscard]] Task<std::size_t> fetch_page(std::vector<Hash32> ids);
+    /// Together, so that they share transactions of the store.
     [[nodiscard]] Task<std::size_t> take(std::vector<SharedRecord> records);
+    [[nodiscard]] Task<> take_one(SharedRecord record, std::size_t* fresh);
     /// Publishes records to the peer; returns how many it took.
     [[nodiscard]] Task<std::size_t> offer(std::vector<Hash32> have);
+    struct Offered {
+        std::size_t taken = 0;
+        bool failed = false;  ///< the peer does not answer
+    };
+    [[nodiscard]] Task<> offer_one(SharedRecord record, Offered* offered);
     [[nodiscard]] Task<> fall_back();
 
+    asio::any_io_executor executor_;
     RecordHub& hub_;
     WorkerPool& workers_;
     RelayClient& peer_;
