@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -139,16 +139,20 @@ def configure(preset: Preset) -> Outcome:
 def build(preset: Preset) -> Outcome:
     """Builds the programs of the preset's tests and its further targets; a success is not counted."""
     folder = ROOT / "build" / preset.name
-    programs = [Path(test.command[0]) for test in ctest_file.read_tests(folder) if preset.wants(test)]
+    programs = [Path(test.command[0]) for test in wanted_tests(preset)]
     targets = [str(path.relative_to(folder)) for path in programs if path.is_relative_to(folder)]
     command = [str(ROOT / "tools/build.sh"), preset.name, *preset.targets, *dict.fromkeys(targets)]
     run = run_command.run_command(command, LOGS / preset.name / "build.log", timeout=BUILD_TIMEOUT, cwd=ROOT)
     return Outcome() if run.status == 0 else test_outcome.single(f"{preset.name}: build", run)
 
 
+def wanted_tests(preset: Preset) -> list[ctest_file.Test]:
+    return [test for test in ctest_file.read_tests(ROOT / "build" / preset.name) if preset.wants(test)]
+
+
 def run_preset(preset: Preset) -> Outcome:
     """Runs the preset's tests: unit tests side by side, the others, which share the machine, one by one."""
-    tests = [test for test in ctest_file.read_tests(ROOT / "build" / preset.name) if preset.wants(test)]
+    tests = wanted_tests(preset)
     outcome = Outcome()
     parallel = [test for test in tests if "unit" in test.labels() and "RUN_SERIAL" not in test.properties]
     with ThreadPoolExecutor(JOBS) as pool:
@@ -243,16 +247,29 @@ def stages(report: Report, wanted: set[str], *, long: bool, all_files: bool) -> 
                      lambda: script("contracts", "contracts/test.sh", test_outcome.counted, 7200 if long else 1800))
     if "lint" in wanted:
         report.stage("lint", lint)
-    for preset in presets(long):
-        if preset.name in wanted or (preset.name == "asan" and "tidy" in wanted):
-            report.stage(f"{preset.name}: configure", lambda: configure(preset))
-        if preset.name == "asan" and "tidy" in wanted:
-            report.stage("tidy", lambda: tidy(all_files))
-        if preset.name in wanted:
-            if preset.name == "asan":
-                report.stage("asan: all suites present", suites_present)
-            report.stage(f"{preset.name}: build", lambda: build(preset))
-            report.stage(f"{preset.name}: tests", lambda: run_preset(preset))
+    # Unit tests wait more than they compute: they run beside the build of the next preset.
+    under_way: list[tuple[str, Future[Outcome]]] = []
+
+    def finish_tests() -> None:
+        for name, tests in under_way:
+            report.stage(f"{name}: tests", tests.result)
+        under_way.clear()
+
+    with ThreadPoolExecutor(1) as beside:
+        for preset in presets(long):
+            if preset.name in wanted or (preset.name == "asan" and "tidy" in wanted):
+                report.stage(f"{preset.name}: configure", lambda: configure(preset))
+            if preset.name == "asan" and "tidy" in wanted:
+                report.stage("tidy", lambda: tidy(all_files))
+            if preset.name in wanted:
+                if preset.name == "asan":
+                    report.stage("asan: all suites present", suites_present)
+                report.stage(f"{preset.name}: build", lambda: build(preset))
+                finish_tests()
+                under_way.append((preset.name, beside.submit(run_preset, preset)))
+                if "integration" in {label for test in wanted_tests(preset) for label in test.labels()}:
+                    finish_tests()  # these share the machine with nothing
+        finish_tests()
     if "differential" in wanted:
         command = "tests/differential/run.sh" + (" --count 20000" if long else "")
         report.stage("differential", lambda: script("differential", command, test_outcome.counted, 3600))

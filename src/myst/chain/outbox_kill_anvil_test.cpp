@@ -27,7 +27,7 @@ protected:
         outbox_.reset();
     }
     /// Submits a deposit in a child process, which is killed at the `kill_at`-th place it reaches (from 1). Returns
-    /// whether it ended by itself, that is, with the deposit mined. While it runs, blocks are mined if asked for.
+    /// whether it ended by itself, that is, with the deposit mined. While it runs, dear blocks are mined if asked for.
     bool deposit_in_child(std::uint64_t amount, unsigned kill_at, bool mine = false) {
         const pid_t child = ::fork();
         if (child == 0) {
@@ -36,7 +36,7 @@ protected:
         }
         const sys::Fd handle(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
         pollfd ended{handle.get(), POLLIN, 0};
-        while (::poll(&ended, 1, mine ? kBlockTime : -1) == 0) rpc("evm_mine");
+        while (::poll(&ended, 1, mine ? kBlockTime : -1) == 0) mine_dear_block();
         int status = 0;
         EXPECT_EQ(::waitpid(child, &status, 0), child);
         if (WIFSIGNALED(status)) {
@@ -46,6 +46,11 @@ protected:
         }
         EXPECT_EQ(WEXITSTATUS(status), 0);
         return true;
+    }
+    /// Base fees do not fall: what was offered below them is never mined, however slow the child is.
+    void mine_dear_block() {
+        rpc("anvil_setNextBlockBaseFeePerGas", {"0x12a05f200"});  // 5 gwei
+        rpc("evm_mine");
     }
     /// Shares nothing with the parent but the outbox file and the node.
     [[noreturn]] void run_child(std::uint64_t amount, unsigned kill_at) {
@@ -113,8 +118,7 @@ TEST_F(OutboxKill, AroundAReplacement) {
         rpc("evm_mine");
         ASSERT_FALSE(deposit_in_child(++intents, kSent));
         ASSERT_EQ(as_u64(rpc("txpool_status").at("pending")).value(), 1U);
-        rpc("anvil_setNextBlockBaseFeePerGas", {"0x12a05f200"});  // 5 gwei: more than was offered
-        rpc("evm_mine");
+        mine_dear_block();  // dearer than was offered
         ASSERT_EQ(executions(deposit_of(intents)), 0U);
         finished = deposit_in_child(intents, places + 1, true);
         ASSERT_TRUE(deposit_in_child(intents, kNever, true)) << "killed at place " << places + 1;
