@@ -66,9 +66,10 @@ Task<Result<std::vector<Block>>> QuorumBlockSource::blocks(std::uint64_t first, 
     for (const auto origin : *order) {
         auto blocks = co_await singles_[origin]->blocks(first, last);
         if (!blocks) {
-            const bool too_much = blocks.error().code == ErrorCode::limit_exceeded && last > first;
-            if (too_much) limited = std::move(blocks).error();  // half of the range may be had from it
-            if (too_much) continue;
+            if (blocks.error().code == ErrorCode::limit_exceeded && last > first) {
+                limited = std::move(blocks).error();  // half of the range may be had from it
+                continue;
+            }
             auto& endpoint = pool_.member(origin);
             if (endpoint.health().failures_in_a_row == 0) endpoint.note_failure(blocks.error());
             why = std::move(blocks).error().in(endpoint.name());
