@@ -20,7 +20,7 @@ Plan::Plan(Random& random) {
     const auto step =
         pay::cost_of(tariff, chunk_bytes + pay::PayerTerms{}.tolerance_bytes, pay::PayerTerms{}.time_slice);
     deposit = Amount(static_cast<std::uint64_t>(step.units()) * random.between(1, 100) + random.below(1'000));
-    payee_risk = Amount(static_cast<std::uint64_t>(step.units()) * random.between(2, 60));
+    payee_risk = Amount(static_cast<std::uint64_t>(step.units()) * random.between(1, 15));
     payer_risk = Amount(static_cast<std::uint64_t>(step.units()) * random.between(2, 20));
     fee_bps = random.below(101);
     window = seconds(random.chance(250) ? 20 : 3'600);

@@ -3,6 +3,8 @@
 
 #include <iostream>
 
+#include <fmt/format.h>
+
 #include "myst/ledger/paid_lanes_test.hpp"
 
 namespace myst::ledger {
