@@ -27,7 +27,7 @@ Settler::Settler(Context& context, Wallet& wallet, SettlerSettings settings,
                  std::function<bool(const Address&)> in_session)
     : context_(context),
       wallet_(wallet),
-      settings_(std::move(settings)),
+      settings_(settings),
       in_session_(std::move(in_session)),
       deadlines_(settings_.finality_blocks),
       settled_(settings_.finality_blocks),
@@ -78,7 +78,7 @@ Task<Result<SettleResult>> Settler::settle(bool everything) {
     std::vector<UnsettledVoucher> chosen;
     for (std::size_t i = 0; i < planned->vouchers.size(); ++i) {
         const bool due = everything || planned->reasons[i] != pay::SettleReason::none;
-        if (due) chosen.push_back(std::move(planned->vouchers[i]));
+        if (due) chosen.push_back(planned->vouchers[i]);
     }
     if (!everything) log_reasons(planned->reasons);
     const auto payee = context_.keys.wallet()->address();
