@@ -86,7 +86,7 @@ std::string connection_view(const json::value& connection, bool verbose) {
 }
 
 std::string chain_line(const json::value& chain) {
-    if (const auto error = text_at(chain, "error"); !error.empty()) return error;
+    if (auto error = text_at(chain, "error"); !error.empty()) return error;
     const auto& head = at(chain, "head");
     const auto id = number_at(chain, "chain_id");
     if (head.is_null()) return fmt::format("no block yet (chain {})", id);

@@ -134,7 +134,7 @@ Task<Result<UnsettledVouchers>> unsettled_vouchers(Context& context, Address pay
         auto found = co_await look_at(context, payee, voucher, settled, head->number);
         if (found) {
             failures = 0;
-            if (*found) unsettled.vouchers.push_back(std::move(**found));
+            if (*found) unsettled.vouchers.push_back(**found);
             continue;
         }
         log::warn("{}", found.error().in("looking at payer " + voucher.signer.hex0x()).message);
