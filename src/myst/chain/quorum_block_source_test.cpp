@@ -142,7 +142,9 @@ TEST(QuorumBlockSource, ABlockWhoseReceiptsNobodyCanGiveIsPassed) {
         EXPECT_EQ(index.dump(), bench.fresh_dump());
         for (const auto& each : index.pool->status()) {
             EXPECT_EQ(each.disagreements, 0U);
-            if (code == ErrorCode::limit_exceeded) EXPECT_EQ(each.failures, 0U) << each.last_error;
+            if (code == ErrorCode::limit_exceeded) {
+                EXPECT_EQ(each.failures, 0U) << each.last_error;
+            }
         }
     }
 }
