@@ -119,6 +119,16 @@ INSTANTIATE_TEST_SUITE_P(
         Case{
             "wallet withdraw", {"Announced\n", "2 MYSTT", "2023-11-15T22:13:20Z", "again"}, "withdraw all", "paid_out"},
         Case{"wallet withdraw 0.5", {"Announced\n"}, "withdraw 500000000000000000", "available_at"},
+        Case{"wallet reservations",
+             {"RESERVED", "0x3333333333333333333333333333333333333333", "0.75 MYSTT", "0.125 MYSTT", "(not requested)",
+              "from 2023-11-15T22:13:20Z"},
+             "",
+             "reservations"},
+        Case{"wallet release 0x3333333333333333333333333333333333333333",
+             {"Announced\n", "0.75 MYSTT", "2023-11-15T22:13:20Z",
+              "run \"myst wallet release 0x3333333333333333333333333333333333333333\" again"},
+             "release 0x3333333333333333333333333333333333333333",
+             "released"},
         Case{"proposals",
              {"COUNTRY", "DE", "0.1 MYSTT", "0.002 MYSTT", "wireguard", "Elbe", "abababab"},
              "",
@@ -135,7 +145,8 @@ INSTANTIATE_TEST_SUITE_P(
               "in session\n"},
              "",
              "on_signature"},
-        Case{"provider settle", {"Settled\n", "0.2475 MYSTT", "91000"}, "settle", "gas_used"}),
+        Case{"provider settle", {"Settled\n", "0.2475 MYSTT", "91000"}, "settle", "gas_used"},
+        Case{"provider unregister", {"Left\n", "100 MYSTT", "0x5757"}, "unregister", "left"}),
     [](const testing::TestParamInfo<Case>& parameter) {
         std::string name = parameter.param.arguments;
         std::replace_if(
@@ -185,6 +196,7 @@ TEST(Console, AMistakeOnTheCommandLineIsUsage) {
         {"wallet"},
         {"provider"},
         {"wallet", "deposit"},
+        {"wallet", "release"},
         {"wallet", "deposit", "-1"},
         {"wallet", "deposit", "1e3"},
         {"wallet", "deposit", "2.5", "--units"},

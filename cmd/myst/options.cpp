@@ -45,6 +45,11 @@ void add_wallet(CLI::App& app, Options& options) {
                               "Announce a withdrawal; asked again after the waiting time, pay it out");
     withdraw->add_option("AMOUNT", options.amount, "Tokens, such as 2.5 [all that is free]");
     withdraw->add_flag("--units", options.units, "AMOUNT counts the smallest unit");
+    add_verb(*wallet, options, Verb::wallet_reservations, "reservations", "List what is set aside for providers");
+    auto* release = add_verb(*wallet, options, Verb::wallet_release, "release",
+                             "Announce that a provider's reservation is taken back; asked again after the waiting "
+                             "time, do so");
+    release->add_option("PROVIDER", options.provider, "The provider's Ethereum address")->required();
 }
 
 void add_connection(CLI::App& app, Options& options) {
@@ -70,6 +75,8 @@ void add_provider(CLI::App& app, Options& options) {
     add_verb(*provider, options, Verb::provider_sessions, "sessions", "List open and past sessions");
     add_verb(*provider, options, Verb::provider_limits, "limits", "Show limits, settlement policy and what is at risk");
     add_verb(*provider, options, Verb::provider_settle, "settle", "Bring all vouchers on chain");
+    add_verb(*provider, options, Verb::provider_unregister, "unregister",
+             "Announce leaving the registry; asked again after the waiting time, leave it and take the stake back");
 }
 
 /// What CLI11 cannot check by itself; empty if there is nothing to complain about.

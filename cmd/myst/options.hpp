@@ -15,6 +15,8 @@ enum class Verb {
     wallet_balance,
     wallet_deposit,
     wallet_withdraw,
+    wallet_reservations,
+    wallet_release,
     proposals,
     connect,
     disconnect,
@@ -24,6 +26,7 @@ enum class Verb {
     provider_sessions,
     provider_limits,
     provider_settle,
+    provider_unregister,
 };
 
 struct Options {
@@ -41,7 +44,7 @@ struct Options {
     std::string country;
     std::string max_price;       ///< tokens per GiB
     std::string max_price_hour;  ///< tokens per hour
-    std::string provider;
+    std::string provider;        ///< node key, or payee for `wallet release`
     std::optional<unsigned> limit;
 };
 

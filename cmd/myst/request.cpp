@@ -84,6 +84,9 @@ Outcome<ApiRequest> request_of(const Options& options) {
         case Verb::wallet_balance: return ApiRequest{"GET", "/v1/wallet/balance"};
         case Verb::wallet_deposit: return with_amount(options, "/v1/wallet/deposit");
         case Verb::wallet_withdraw: return with_amount(options, "/v1/wallet/withdraw");
+        case Verb::wallet_reservations: return ApiRequest{"GET", "/v1/wallet/reservations"};
+        case Verb::wallet_release:
+            return ApiRequest{"POST", "/v1/wallet/release", body_of({{"provider", options.provider}}), kPatient};
         case Verb::proposals:
         case Verb::connect: return with_filter(options);
         case Verb::disconnect: return ApiRequest{"DELETE", "/v1/connection", "", kPatient};
@@ -93,6 +96,7 @@ Outcome<ApiRequest> request_of(const Options& options) {
         case Verb::provider_sessions: return ApiRequest{"GET", "/v1/provider/sessions"};
         case Verb::provider_limits: return ApiRequest{"GET", "/v1/provider/limits"};
         case Verb::provider_settle: return ApiRequest{"POST", "/v1/provider/settle", "", kPatient};
+        case Verb::provider_unregister: return ApiRequest{"POST", "/v1/provider/unregister", "", kPatient};
     }
     return ApiRequest{};
 }

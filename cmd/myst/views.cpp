@@ -198,13 +198,28 @@ std::string balance_view(const json::value& body) {
                                                            text_at(deposit, "exit_at")));
 }
 
-std::string withdraw_view(const json::value& body) {
-    const bool paid_out = flag_at(body, "paid_out");
-    std::string text = paid_out ? "Paid out\n" : "Announced\n";
-    text += labelled("Amount", amount_at(body, "amount")) + labelled("Transaction", text_at(body, "transaction"));
-    if (paid_out) return text;
+/// Of what takes two calls: announced by the first, done by the second.
+std::string two_step_view(const json::value& body, std::string_view flag, std::string_view done,
+                          std::string_view amount, std::string_view command) {
+    const bool is_done = flag_at(body, flag);
+    std::string text = fmt::format("{}\n", is_done ? done : "Announced");
+    text += labelled(amount == "stake" ? "Stake" : "Amount", amount_at(body, amount));
+    text += labelled("Transaction", text_at(body, "transaction"));
+    if (is_done) return text;
     return text + labelled("Payable from", text_at(body, "available_at")) +
-           labelled("Next", "run \"myst wallet withdraw\" again after that time");
+           labelled("Next", fmt::format("run \"myst {}\" again after that time", command));
+}
+
+std::string reservations_view(const json::value& body) {
+    const auto& reservations = items_at(body, "reservations");
+    if (reservations.empty()) return "Nothing is set aside.\n";
+    std::vector<Row> rows{{"PROVIDER", "RESERVED", "STILL OWED", "COMES BACK"}};
+    for (const auto& each : reservations) {
+        const bool is_kept = at(each, "available_at").is_null();
+        rows.push_back({text_at(each, "provider"), amount_at(each, "reserved"), amount_at(each, "promised"),
+                        is_kept ? "(not requested)" : "from " + text_at(each, "available_at")});
+    }
+    return format_table(rows);
 }
 
 std::string proposals_view(const json::value& body) {
@@ -320,7 +335,10 @@ std::string view_of(const Options& options, const json::value& body) {
             return "Deposited\n" + labelled("Amount", amount_at(body, "deposited")) +
                    labelled("Deposit, free", amount_at(body, "free")) +
                    labelled("Transaction", text_at(body, "transaction"));
-        case Verb::wallet_withdraw: return withdraw_view(body);
+        case Verb::wallet_withdraw: return two_step_view(body, "paid_out", "Paid out", "amount", "wallet withdraw");
+        case Verb::wallet_reservations: return reservations_view(body);
+        case Verb::wallet_release:
+            return two_step_view(body, "released", "Released", "amount", "wallet release " + options.provider);
         case Verb::proposals: return proposals_view(body);
         case Verb::connect:
         case Verb::disconnect: return connection_view(body, false);
@@ -330,6 +348,7 @@ std::string view_of(const Options& options, const json::value& body) {
         case Verb::provider_sessions: return sessions_view(body);
         case Verb::provider_limits: return limits_view(body);
         case Verb::provider_settle: return settle_view(body);
+        case Verb::provider_unregister: return two_step_view(body, "left", "Left", "stake", "provider unregister");
     }
     return "";
 }

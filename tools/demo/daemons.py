@@ -73,7 +73,7 @@ def full_node(folder, chain, peers):
     return settings
 
 
-def seller(settings, role, *, name, price_gib, uplink):
+def seller(settings, role, *, name, price_gib, uplink, stake=0):
     """Adds an offer to a full node."""
     settings["provider"] = {
         "enabled": True, "autostart": False, "country": COUNTRY, "name": name,
@@ -81,15 +81,16 @@ def seller(settings, role, *, name, price_gib, uplink):
         "risk_limit": tokens(RISK_LIMIT), "credit_bytes": CREDIT_BYTES, "endpoint": LAN[role],
         "wireguard_port": WIREGUARD_PORT, "dns": [SITE_ADDRESS], "uplink": uplink,
         "settle_overhead_percent": 0,  # the story asks for the settlement
+        "stake": tokens(stake),
     }
     return settings
 
 
-def consumer(folder, chain, relay):
+def consumer(folder, chain, relay, reserve_ahead=0):
     """A client that keeps nothing, asks one full node, and pays for each mebibyte."""
     settings = _common(folder, chain, "light")
     settings["db"] = {"peers": [relay_url(relay)]}
-    settings["consumer"] = {"enabled": True, "chunk_bytes": CHUNK}
+    settings["consumer"] = {"enabled": True, "chunk_bytes": CHUNK, "reserve_ahead": tokens(reserve_ahead)}
     return settings
 
 

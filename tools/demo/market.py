@@ -11,6 +11,8 @@ from demo.topology import LAN, SITE_ADDRESS, SITE_NAME
 
 DEPOSIT = 1 * TOKEN
 GIFT = 5 * TOKEN
+RESERVE_AHEAD = TOKEN // 20
+STAKE = 1 * TOKEN
 
 
 def contracts(stage):
@@ -38,13 +40,13 @@ def offers(stage):
         if role == "provider":
             seller(settings, role, name="cheap", price_gib=PRICE_GIB, uplink="wan0")
         if role == "node-b":
-            seller(settings, role, name="dear", price_gib=PRICE_GIB_DEAR, uplink="lan0")
+            seller(settings, role, name="dear", price_gib=PRICE_GIB_DEAR, uplink="lan0", stake=STAKE)
         stage.start_node(role, settings)
     for role in ("node-a", "node-b", "provider"):
         stage.nodes[role].wait_ready()
     for role in ("node-b", "provider"):
         wallet = stage.wallets[role] = stage.nodes[role].ask("wallet", "create")
-        stage.chain.fund(wallet["address"], 0)
+        stage.chain.fund(wallet["address"], STAKE if role == "node-b" else 0)
         started = stage.nodes[role].ask("provider", "start", timeout=60)
         stage.screen.fact(f"{role} sells at {tokens(int(started['proposal']['tariff']['per_gib']))} per GiB")
     keys = {role: stage.nodes[role].ask("status")["node_key"] for role in ("node-b", "provider")}
@@ -66,7 +68,8 @@ def sellers_known(stage, role):
 def clients(stage):
     """Keys, test money, a deposit with one permit signature, and the choice of the cheapest."""
     for role in ("client", "client2"):
-        stage.start_node(role, consumer(stage.folder(role), stage.chain, "node-a"))
+        ahead = RESERVE_AHEAD if role == "client" else 0
+        stage.start_node(role, consumer(stage.folder(role), stage.chain, "node-a", ahead))
     for role in ("client", "client2"):
         stage.nodes[role].wait_ready()
         wallet = stage.wallets[role] = stage.nodes[role].ask("wallet", "create")

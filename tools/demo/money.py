@@ -1,9 +1,10 @@
-"""Step 7: nothing of the session is left, the provider's money is on chain, the client has the rest back."""
+"""Step 7: nothing of the session is left, the provider's money is on chain, the client has the rest back, and the
+other provider its stake."""
 
 from demo import checks, snapshot
 from demo.chain import WINDOW_SECONDS
 from demo.daemons import tokens
-from demo.market import DEPOSIT
+from demo.market import DEPOSIT, RESERVE_AHEAD, STAKE
 
 
 def disconnect(stage):
@@ -58,6 +59,31 @@ def settle(stage):
                 f"{tokens(figures.paid)} = {tokens(figures.settled)} + {tokens(figures.fee)}")
     stage.check("console_tells_the_same", (int(result["amount"]), int(result["fee"])) == (figures.settled, figures.fee),
                 f"{result['vouchers']} lane settled with {result['gas_used']} gas")
+
+
+def release(stage):
+    """The client takes back what the provider has set aside, and node-b leaves the registry. Both take the window."""
+    client, chain = stage.nodes["client"], stage.chain
+    payee, signer = stage.wallets["provider"]["address"], stage.wallets["client"]["signer"]
+    listed = {each["provider"]: int(each["reserved"]) for each in client.ask("wallet", "reservations")["reservations"]}
+    stage.check("reservation_is_shown", listed == {payee: RESERVE_AHEAD},
+                f"{tokens(listed.get(payee, 0))} are set aside for the provider")
+    free, _ = chain.account(signer)
+    seller, owner = stage.nodes["node-b"], stage.wallets["node-b"]["address"]
+    seller.ask("provider", "stop", timeout=60)
+    announced = (client.ask("wallet", "release", payee, timeout=60)["released"],
+                 seller.ask("provider", "unregister", timeout=60)["left"])
+    stage.check("release_takes_the_window", announced == (False, False) and chain.account(signer) == (free, 0),
+                "announced, and nothing moved yet")
+    chain.advance(WINDOW_SECONDS + 1)
+    client.wait_for("the lane to be released",
+                    lambda: client.ask("wallet", "release", payee, timeout=60)["released"], 20)
+    seller.wait_for("node-b to leave the registry",
+                    lambda: seller.ask("provider", "unregister", timeout=60)["left"], 20)
+    stage.check("reservation_comes_back", chain.account(signer) == (free + RESERVE_AHEAD, 0),
+                f"{tokens(RESERVE_AHEAD)} are free again")
+    stage.check("stake_comes_back", chain.balance(owner) == STAKE and int(chain.registered_key(owner), 16) == 0,
+                f"node-b is not registered any more and has {tokens(STAKE)}")
 
 
 def leave(stage):

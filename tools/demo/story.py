@@ -13,7 +13,8 @@ _REQUIRED = (
     "first_file_intact", "no_voucher_lost", "second_file_intact", "meters_agree", "billed_covers_files",
     "session_visible_at_exit", "session_gone_at_exit",
     "nothing_left_at_client", "nothing_left_at_provider", "both_sides_count_alike", "paid_is_settled_and_fee",
-    "console_tells_the_same", "exit_takes_the_window", "deposit_is_paid_and_refunded", "cut_off", "overrun_bounded",
+    "console_tells_the_same", "reservation_is_shown", "release_takes_the_window", "reservation_comes_back",
+    "stake_comes_back", "exit_takes_the_window", "deposit_is_paid_and_refunded", "cut_off", "overrun_bounded",
     "overrun_seen_by_client",
 )
 
@@ -25,7 +26,7 @@ _STEPS = (
     ("5. It downloads through the tunnel and pays chunk by chunk", (traffic.download,)),
     ("6. The provider's daemon is killed in mid-session and started again", (traffic.kill_provider,)),
     ("7. The client disconnects, the provider settles, the client takes the rest of its deposit",
-     (money.disconnect, money.settle, money.leave)),
+     (money.disconnect, money.settle, money.release, money.leave)),
     ("8. A second client stops paying in mid-download and is cut off", (traffic.stop_paying,)),
 )
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "myst/crypto/address.hpp"
+
 namespace myst::api {
 namespace {
 
@@ -73,6 +75,14 @@ Result<node::ProposalFilter> filter_of(const Members& members) {
     if (auto done = take(members, "provider", provider_of, filter.provider); !done) return forward_error(done);
     if (auto done = take(members, "limit", limit_of, filter.limit); !done) return forward_error(done);
     return filter;
+}
+
+Result<Address> address_of(const Members& members, std::string_view name) {
+    const auto found = members.find(name);
+    if (found == members.end()) return fail(ErrorCode::invalid_argument, "body: " + std::string(name) + " is missing");
+    auto address = crypto::parse_address(found->second);
+    if (!address) return forward_error(address, name);
+    return address;
 }
 
 Result<std::optional<Amount>> amount_of(const Members& members) {

@@ -11,6 +11,9 @@ namespace myst::api {
 /// service, country, max_price_gib, max_price_hour, provider, limit; what is absent does not restrict.
 [[nodiscard]] Result<node::ProposalFilter> filter_of(const Members& members);
 
+/// The Ethereum address in the member `name`, which must be there.
+[[nodiscard]] Result<Address> address_of(const Members& members, std::string_view name);
+
 /// `amount` in units; none if absent. Zero is refused.
 [[nodiscard]] Result<std::optional<Amount>> amount_of(const Members& members);
 

@@ -256,6 +256,26 @@ std::string body_of(const node::WithdrawResult& result) {
     return finish(std::move(object));
 }
 
+std::string body_of(const std::vector<node::Reservation>& reservations) {
+    json::array list;
+    for (const auto& each : reservations) {
+        json::object object{{"provider", crypto::to_checksum(each.provider)},
+                            {"promised", each.promised.to_string()},
+                            {"reserved", each.reserved.to_string()}};
+        put_time_or_null(object, "available_at", each.available_at);
+        list.push_back(std::move(object));
+    }
+    return finish({{"reservations", std::move(list)}});
+}
+
+std::string body_of(const node::ReleaseResult& result) {
+    json::object object{{"transaction", result.transaction.hex0x()},
+                        {"released", result.released},
+                        {"amount", result.amount.to_string()}};
+    put_time_or_null(object, "available_at", result.available_at);
+    return finish(std::move(object));
+}
+
 std::string body_of(const std::vector<node::Proposal>& proposals) {
     json::array list;
     for (const auto& proposal : proposals) list.push_back(view(proposal));
@@ -307,6 +327,13 @@ std::string body_of(const node::SettleResult& result) {
                    {"amount", result.amount.to_string()},
                    {"fee", result.fee.to_string()},
                    {"gas_used", result.gas_used}});
+}
+
+std::string body_of(const node::UnregisterResult& result) {
+    json::object object{
+        {"transaction", result.transaction.hex0x()}, {"left", result.left}, {"stake", result.stake.to_string()}};
+    put_time_or_null(object, "available_at", result.available_at);
+    return finish(std::move(object));
 }
 
 }  // namespace myst::api

@@ -18,12 +18,15 @@ inline constexpr int kSchemaVersion = 1;
 [[nodiscard]] std::string body_of(const node::WalletBalance& balance);
 [[nodiscard]] std::string body_of(const node::DepositResult& result);
 [[nodiscard]] std::string body_of(const node::WithdrawResult& result);
+[[nodiscard]] std::string body_of(const std::vector<node::Reservation>& reservations);
+[[nodiscard]] std::string body_of(const node::ReleaseResult& result);
 [[nodiscard]] std::string body_of(const std::vector<node::Proposal>& proposals);
 [[nodiscard]] std::string body_of(const node::ConnectionStatus& connection);
 [[nodiscard]] std::string body_of(const node::ProviderStatus& provider);
 [[nodiscard]] std::string body_of(const std::vector<node::ProvidedSession>& sessions);
 [[nodiscard]] std::string body_of(const node::ProviderLimits& limits);
 [[nodiscard]] std::string body_of(const node::SettleResult& result);
+[[nodiscard]] std::string body_of(const node::UnregisterResult& result);
 
 /// "2023-11-14T22:13:20Z"
 [[nodiscard]] std::string iso8601(UnixTime time);

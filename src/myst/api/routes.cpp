@@ -58,6 +58,18 @@ Task<Result<std::string>> wallet_withdraw(node::Control& node, Members members) 
     co_return reply(answer);
 }
 
+Task<Result<std::string>> wallet_reservations(node::Control& node, Members) {
+    auto answer = co_await node.wallet_reservations();
+    co_return reply(answer);
+}
+
+Task<Result<std::string>> wallet_release(node::Control& node, Members members) {
+    auto provider = address_of(members, "provider");
+    if (!provider) co_return forward_error(provider);
+    auto answer = co_await node.wallet_release(*provider);
+    co_return reply(answer);
+}
+
 Task<Result<std::string>> proposals(node::Control& node, Members members) {
     auto filter = filter_of(members);
     if (!filter) co_return forward_error(filter);
@@ -112,7 +124,13 @@ Task<Result<std::string>> provider_settle(node::Control& node, Members) {
     co_return reply(answer);
 }
 
+Task<Result<std::string>> provider_unregister(node::Control& node, Members) {
+    auto answer = co_await node.provider_unregister();
+    co_return reply(answer);
+}
+
 constexpr std::array<std::string_view, 1> kAmount{"amount"};
+constexpr std::array<std::string_view, 1> kRelease{"provider"};
 constexpr std::array<std::string_view, 5> kConnect{"service", "country", "max_price_gib", "max_price_hour", "provider"};
 constexpr std::array<std::string_view, 6> kFilter{"service",        "country",  "max_price_gib",
                                                   "max_price_hour", "provider", "limit"};
@@ -126,6 +144,8 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/wallet/balance", false, 200, {}, wallet_balance},
     {"POST", "/v1/wallet/deposit", false, 200, kAmount, wallet_deposit},
     {"POST", "/v1/wallet/withdraw", false, 200, kAmount, wallet_withdraw},
+    {"GET", "/v1/wallet/reservations", false, 200, {}, wallet_reservations},
+    {"POST", "/v1/wallet/release", false, 200, kRelease, wallet_release},
     {"GET", "/v1/proposals", false, 200, kFilter, proposals},
     {"POST", "/v1/connection", false, 202, kConnect, connect},
     {"GET", "/v1/connection", false, 200, {}, connection},
@@ -136,6 +156,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/provider/sessions", false, 200, {}, provider_sessions},
     {"GET", "/v1/provider/limits", false, 200, {}, provider_limits},
     {"POST", "/v1/provider/settle", false, 200, {}, provider_settle},
+    {"POST", "/v1/provider/unregister", false, 200, {}, provider_unregister},
 };
 
 }  // namespace

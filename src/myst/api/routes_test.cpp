@@ -46,7 +46,9 @@ std::set<std::string> documented_members(const json::object& operation) {
 
 /// A body with which the route succeeds.
 std::string good_body(const Route& route) {
-    return route.path == "/v1/wallet/deposit" ? R"({"amount":"5"})" : "";
+    if (route.path == "/v1/wallet/deposit") return R"({"amount":"5"})";
+    if (route.path == "/v1/wallet/release") return R"({"provider":"0x3333333333333333333333333333333333333333"})";
+    return "";
 }
 
 TEST(Routes, AreThoseOfTheDocument) {

@@ -87,6 +87,7 @@ struct ProviderConfig {
     Amount settle_minimum;
     Amount gas_price_in_tokens;  ///< of a million gas
     bool settle_at_session_end = false;
+    bool release_on_request = false;
     std::chrono::hours settle_max_age{};
     std::chrono::minutes outage_tolerated{};
     std::vector<std::string> dns;

@@ -390,6 +390,12 @@ void add_settlement(Keys& keys) {
     keys.push_back(number("provider", "settle_max_age_hours", 168, 0, 8760,
                           "What was paid so long ago is settled, if it brings more than the gas costs. 0: no limit.",
                           [](Config& c) -> std::chrono::hours& { return c.provider.settle_max_age; }));
+    keys.push_back(
+        flag("provider", "release_on_request", true,
+             "Whether a payer that asks for what its lane reserves gets it as soon as all it has paid is "
+             "drawn for good, instead of after the contract's window. Costs a transaction; done only if that "
+             "is within settle_overhead_percent of what the lane has brought.",
+             [](Config& c) -> bool& { return c.provider.release_on_request; }));
     keys.push_back(number("provider", "outage_tolerated_minutes", 480, 1, 10'080,
                           "The longest time without access to the chain that must cost nothing. Twice as long before a "
                           "payer can take money out, its vouchers are settled.",

@@ -84,6 +84,7 @@ node::ProviderSettings provider_settings(const Config& config) {
     settings.settlement.terms.minimum = from.settle_minimum;
     settings.settlement.terms.at_session_end = from.settle_at_session_end;
     settings.settlement.terms.max_age = from.settle_max_age;
+    settings.settlement.release_on_request = from.release_on_request;
     settings.settlement.finality_blocks = config.chain.reorg_limit;
     settings.outage_tolerated = from.outage_tolerated;
     settings.min_free = from.min_free;

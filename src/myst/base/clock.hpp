@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <string>
 
 namespace myst {
 
@@ -53,5 +54,8 @@ private:
 [[nodiscard]] inline std::uint64_t to_unix_seconds(UnixTime time) {
     return static_cast<std::uint64_t>(time.time_since_epoch().count());
 }
+
+/// "2023-11-14 22:13:20 UTC", for messages.
+[[nodiscard]] std::string utc_text(UnixTime time);
 
 }  // namespace myst

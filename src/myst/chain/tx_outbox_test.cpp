@@ -266,10 +266,17 @@ TEST(TxOutbox, AnOpenIntentIsFoundByItsKind) {
 /// Files of earlier versions have them.
 TEST(TxOutbox, KindsAreWrittenAsTheyAlwaysWere) {
     using ports::TxKind;
-    const std::pair<TxKind, std::string_view> words[] = {
-        {TxKind::deposit, "deposit"},   {TxKind::set_owner, "set-owner"}, {TxKind::exit, "exit"},
-        {TxKind::withdraw, "withdraw"}, {TxKind::approve, "approve"},     {TxKind::register_provider, "register"},
-        {TxKind::settle, "settle"}};
+    const std::pair<TxKind, std::string_view> words[] = {{TxKind::deposit, "deposit"},
+                                                         {TxKind::set_owner, "set-owner"},
+                                                         {TxKind::exit, "exit"},
+                                                         {TxKind::withdraw, "withdraw"},
+                                                         {TxKind::approve, "approve"},
+                                                         {TxKind::register_provider, "register"},
+                                                         {TxKind::settle, "settle"},
+                                                         {TxKind::request_release, "request-release"},
+                                                         {TxKind::release, "release"},
+                                                         {TxKind::request_unregister, "request-unregister"},
+                                                         {TxKind::unregister, "unregister"}};
     for (const auto& [kind, word] : words) EXPECT_EQ(to_string(kind), word);
 }
 

@@ -47,6 +47,30 @@ struct WithdrawResult {
     UnixTime available_at{};  ///< when the second call will succeed; only if announced
 };
 
+/// What one provider has set aside on chain of this node's deposit, or can still draw.
+struct Reservation {
+    Address provider;         ///< the payee
+    Amount promised;          ///< by the newest voucher of this epoch, and not drawn yet
+    Amount reserved;          ///< set aside for this provider, and not drawn yet
+    UnixTime available_at{};  ///< when it comes back; zero: its release was not requested
+};
+
+/// Taking a reservation back takes two calls: the first announces, the second, after the window, releases the lane.
+struct ReleaseResult {
+    Hash32 transaction;
+    bool released = false;    ///< false: announced only
+    Amount amount;            ///< that comes back to the deposit, if the provider draws nothing in between
+    UnixTime available_at{};  ///< when the second call will succeed; only if announced
+};
+
+/// Leaving the registry takes two calls as well.
+struct UnregisterResult {
+    Hash32 transaction;
+    bool left = false;        ///< false: announced only
+    Amount stake;             ///< that comes back to the wallet
+    UnixTime available_at{};  ///< when the second call will succeed; only if announced
+};
+
 /// A provider's offer as found in the database.
 struct Proposal {
     NodeKey provider;  ///< identity in the database
@@ -193,6 +217,12 @@ public:
     /// Announces a withdrawal of `amount` (all free if none), or pays out one whose window has passed.
     [[nodiscard]] virtual Task<Result<WithdrawResult>> wallet_withdraw(std::optional<Amount> amount) = 0;
 
+    /// What is set aside for providers, or can still be drawn by them: those this node has paid.
+    [[nodiscard]] virtual Task<Result<std::vector<Reservation>>> wallet_reservations() = 0;
+    /// Announces that what is set aside for `provider` (a payee) is taken back, or does so once the window has passed.
+    /// failed_precondition while connected to it.
+    [[nodiscard]] virtual Task<Result<ReleaseResult>> wallet_release(Address provider) = 0;
+
     /// Cheapest first, by the price of 1 GiB within 1 hour.
     [[nodiscard]] virtual Task<Result<std::vector<Proposal>>> proposals(ProposalFilter filter) = 0;
 
@@ -213,6 +243,9 @@ public:
     [[nodiscard]] virtual Task<Result<ProviderLimits>> provider_limits() = 0;
     /// Brings every unsettled voucher on chain.
     [[nodiscard]] virtual Task<Result<SettleResult>> provider_settle() = 0;
+    /// Announces that this node leaves the registry, or leaves it and takes the stake back once the window has passed.
+    /// failed_precondition while the provider role is running.
+    [[nodiscard]] virtual Task<Result<UnregisterResult>> provider_unregister() = 0;
 };
 
 }  // namespace myst::node

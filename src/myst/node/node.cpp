@@ -8,6 +8,7 @@ Node::Node(Context context, NodeSettings settings)
     : context_(std::move(context)),
       settings_(std::move(settings)),
       wallet_(context_),
+      reservations_(context_, wallet_),
       consumer_(context_, settings_.consumer),
       provider_(context_, wallet_, settings_.provider) {}
 
@@ -37,6 +38,18 @@ Task<Result<WalletInfo>> Node::wallet_info() {
 
 Task<Result<WithdrawResult>> Node::wallet_withdraw(std::optional<Amount> amount) {
     return wallet_.withdraw(amount);
+}
+
+Task<Result<ReleaseResult>> Node::wallet_release(Address provider) {
+    const auto connection = consumer_.status();
+    const bool is_paying = connection.state != ConnectionState::disconnected && connection.proposal &&
+                           connection.proposal->payee == provider;
+    if (is_paying) {
+        // What is paid from now on would be void, or a session that cannot be paid.
+        co_return fail(ErrorCode::failed_precondition, "this node is connected to that provider",
+                       "run first: myst disconnect");
+    }
+    co_return co_await reservations_.release(provider);
 }
 
 Task<Result<std::vector<Proposal>>> Node::proposals(ProposalFilter filter) {

@@ -3,6 +3,7 @@
 
 #include "myst/node/consumer.hpp"
 #include "myst/node/provider.hpp"
+#include "myst/node/reservations.hpp"
 
 namespace myst::node {
 
@@ -26,6 +27,8 @@ public:
     [[nodiscard]] Task<Result<WalletBalance>> wallet_balance() override { return wallet_.balance(); }
     [[nodiscard]] Task<Result<DepositResult>> wallet_deposit(Amount amount) override { return wallet_.deposit(amount); }
     [[nodiscard]] Task<Result<WithdrawResult>> wallet_withdraw(std::optional<Amount> amount) override;
+    [[nodiscard]] Task<Result<std::vector<Reservation>>> wallet_reservations() override { return reservations_.list(); }
+    [[nodiscard]] Task<Result<ReleaseResult>> wallet_release(Address provider) override;
     [[nodiscard]] Task<Result<std::vector<Proposal>>> proposals(ProposalFilter filter) override;
     [[nodiscard]] Task<Result<>> connect(ProposalFilter filter) override;
     [[nodiscard]] Task<Result<ConnectionStatus>> disconnect() override { return consumer_.disconnect(); }
@@ -38,6 +41,7 @@ public:
     }
     [[nodiscard]] Task<Result<ProviderLimits>> provider_limits() override { return provider_.limits(); }
     [[nodiscard]] Task<Result<SettleResult>> provider_settle() override { return provider_.settle(); }
+    [[nodiscard]] Task<Result<UnregisterResult>> provider_unregister() override { return provider_.unregister(); }
 
     /// Takes up what an earlier run left: unfinished transactions, unsettled vouchers. Once, after construction.
     void start();
@@ -48,6 +52,7 @@ private:
     Context context_;
     NodeSettings settings_;
     Wallet wallet_;
+    Reservations reservations_;
     Consumer consumer_;
     Provider provider_;
 };

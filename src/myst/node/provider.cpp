@@ -6,7 +6,6 @@
 
 #include "myst/base/busy.hpp"
 #include "myst/base/log.hpp"
-#include "myst/chain/lanes_contract.hpp"
 #include "myst/crypto/keccak.hpp"
 #include "myst/node/proposal_record.hpp"
 
@@ -59,6 +58,7 @@ Provider::Provider(Context& context, Wallet& wallet, ProviderSettings settings)
     : context_(context),
       wallet_(wallet),
       settings_(std::move(settings)),
+      registration_(context, wallet, settings_.stake),
       arrived_(context.executor),
       settler_(context, wallet, settler_settings(settings_),
                [this](const Address& payer) { return sessions_ && sessions_->serves(payer); }) {}
@@ -91,7 +91,7 @@ Task<Result<>> Provider::bring_up() {
     status_.step = "closing interrupted sessions";
     if (auto done = co_await close_interrupted_sessions(); !done) co_return done;
     status_.step = "registering on chain";
-    if (auto done = co_await register_on_chain(); !done) co_return done;
+    if (auto done = co_await registration_.ensure(); !done) co_return done;
     status_.step = "opening the exit";
     if (auto done = co_await open_exit(); !done) co_return done;
     tasks_->spawn("payment listener", sessions_->serve(std::move(*listener_)));
@@ -203,38 +203,6 @@ Task<Result<>> Provider::open_exit() {
     co_return Result<>();
 }
 
-Task<Result<>> Provider::register_on_chain() {
-    const auto payee = context_.keys.wallet()->address();
-    const auto node_key = context_.keys.node().node_key();
-    auto current = co_await wallet_.check_view();
-    if (!current) co_return forward_error(current);
-    auto known = co_await context_.chain.provider(payee);
-    if (!known) co_return forward_error(known);
-    status_.registered = known->node_key == node_key && known->leave_at == UnixTime{};
-    if (status_.registered) co_return Result<>();
-    auto terms = co_await context_.chain.terms();
-    if (!terms) co_return forward_error(terms);
-    const Amount wanted = std::max(settings_.stake, terms->min_stake);
-    Amount missing = wanted.minus_saturating(known->stake);
-    if (!missing.is_zero()) {
-        auto approve = chain::call::approve(context_.chain.identity().lanes, missing);
-        std::string purpose = "approve the registration stake";
-        auto approved =
-            co_await wallet_.transact_with_token(ports::TxKind::approve, std::move(purpose), std::move(approve));
-        if (!approved) co_return forward_error(approved);
-        // A registration of an earlier run may have been mined meanwhile.
-        known = co_await context_.chain.provider(payee);
-        if (!known) co_return forward_error(known);
-        missing = wanted.minus_saturating(known->stake);
-    }
-    auto data = chain::call::register_provider(node_key, missing);
-    std::string purpose = "register as provider";
-    auto outcome = co_await wallet_.transact(ports::TxKind::register_provider, std::move(purpose), std::move(data));
-    if (!outcome) co_return forward_error(outcome);
-    status_.registered = true;
-    co_return Result<>();
-}
-
 // The offer
 
 Task<Result<>> Provider::publish_proposal(seconds lifetime) {
@@ -334,6 +302,14 @@ bool Provider::may_refuse() {
 
 // Money and views
 
+Task<Result<UnregisterResult>> Provider::unregister() {
+    if (changing_ || status_.running) {
+        co_return fail(ErrorCode::failed_precondition, "this provider is selling", "run first: myst provider stop");
+    }
+    const Busy busy(changing_);
+    co_return co_await registration_.leave();
+}
+
 Task<Result<ProviderLimits>> Provider::limits() {
     if (auto known = wallet_.info(); !known) co_return forward_error(known);
     ProviderLimits limits;
@@ -356,6 +332,7 @@ Task<Result<ProviderStatus>> Provider::status() {
     auto unsettled = co_await settler_.unsettled();
     if (!unsettled) co_return forward_error(unsettled);
     auto status = status_;
+    status.registered = registration_.is_registered();
     status.open_sessions = sessions_ ? sessions_->open_sessions().size() : 0;
     for (const auto& voucher : *held) {
         status.earned = status.earned.plus_saturating(voucher.total());

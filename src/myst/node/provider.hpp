@@ -4,6 +4,7 @@
 #include <deque>
 
 #include "myst/node/exit_sessions.hpp"
+#include "myst/node/registration.hpp"
 #include "myst/node/settler.hpp"
 
 namespace myst::node {
@@ -47,13 +48,14 @@ public:
     [[nodiscard]] Task<Result<std::vector<ProvidedSession>>> sessions();
     [[nodiscard]] Task<Result<ProviderLimits>> limits();
     [[nodiscard]] Task<Result<SettleResult>> settle() { return settler_.settle_all(); }
+    /// failed_precondition while selling.
+    [[nodiscard]] Task<Result<UnregisterResult>> unregister();
 
 private:
     [[nodiscard]] Task<Result<>> bring_up();
     /// Sessions that a killed process left open are over; what they cost and paid stays on record.
     [[nodiscard]] Task<Result<>> close_interrupted_sessions();
     [[nodiscard]] Task<Result<>> open_exit();
-    [[nodiscard]] Task<Result<>> register_on_chain();
     [[nodiscard]] Task<Result<>> publish_proposal(seconds lifetime);
     [[nodiscard]] Task<> keep_published();
     void listen_for_requests();
@@ -68,6 +70,7 @@ private:
     Context& context_;
     Wallet& wallet_;
     ProviderSettings settings_;
+    Registration registration_;
     ProviderStatus status_;
     std::unique_ptr<TaskGroup> tasks_;
     std::unique_ptr<ports::ExitTunnel> exit_;

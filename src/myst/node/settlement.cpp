@@ -25,20 +25,28 @@ Task<Amount> paid_out(Context& context, std::vector<UnsettledVoucher> batch, Add
     co_return sum;
 }
 
-/// The voucher if it still brings money.
-Task<Result<std::optional<UnsettledVoucher>>> look_at(Context& context, Address payee, ports::HeldVoucher held,
-                                                      SettledLanes& settled, std::uint64_t head) {
+VoucherUse use_of(const ports::HeldVoucher& held, const ports::LaneState& lane) {
+    const auto epoch = held.voucher.voucher.epoch;
+    if (epoch < lane.epoch) return VoucherUse::over;
+    if (epoch > lane.epoch || held.total() > lane.paid) return VoucherUse::owed;
+    return lane.cap > lane.paid ? VoucherUse::drawn : VoucherUse::over;
+}
+
+/// Adds the voucher if it still brings money, or the release that its lane is owed.
+Task<Result<>> look_at(Context& context, Address payee, ports::HeldVoucher held, SettledLanes& settled,
+                       std::uint64_t head, UnsettledVouchers& found) {
     auto lane = co_await context.chain.lane(held.signer, payee);
     if (!lane) co_return forward_error(lane);
-    const auto epoch = held.voucher.voucher.epoch;
-    const bool is_void = epoch < lane->epoch;
-    settled.observe(held, is_void || (epoch == lane->epoch && held.total() <= lane->paid), head);
-    if (epoch != lane->epoch || held.total() <= lane->paid) co_return std::nullopt;
+    const auto use = use_of(held, *lane);
+    settled.observe(held, use, head);
+    const bool is_wanted_back = use == VoucherUse::drawn && lane->release_at != UnixTime{};
+    if (is_wanted_back && settled.is_final(held)) found.releases.push_back({held.signer, *lane});
+    if (use != VoucherUse::owed || held.voucher.voucher.epoch != lane->epoch) co_return Result<>();
     auto account = co_await context.chain.account(held.signer);
     if (!account) co_return forward_error(account);
-    UnsettledVoucher entry{held, *lane, *account};
-    if (entry.gain().is_zero()) co_return std::nullopt;
-    co_return entry;
+    const UnsettledVoucher entry{held, *lane, *account};
+    if (!entry.gain().is_zero()) found.vouchers.push_back(entry);
+    co_return Result<>();
 }
 
 bool has_ticks(const UnsettledVoucher& voucher) {
@@ -104,21 +112,31 @@ UnixTime unsettled_since(const std::vector<ports::SessionRecord>& sessions, cons
     return since;
 }
 
-bool SettledLanes::is_final(const ports::HeldVoucher& held) const {
+const SettledLanes::Seen* SettledLanes::find_final(const ports::HeldVoucher& held) const {
     const auto found = seen_.find({held.signer, held.voucher.voucher.epoch});
-    return found != seen_.end() && found->second.final && found->second.total == held.total();
+    if (found == seen_.end() || found->second.total != held.total()) return nullptr;
+    return found->second.final ? &found->second : nullptr;
 }
 
-void SettledLanes::observe(const ports::HeldVoucher& held, bool settled, std::uint64_t head) {
+bool SettledLanes::is_final(const ports::HeldVoucher& held) const {
+    return find_final(held) != nullptr;
+}
+
+bool SettledLanes::is_over(const ports::HeldVoucher& held) const {
+    const auto* seen = find_final(held);
+    return seen != nullptr && seen->over;
+}
+
+void SettledLanes::observe(const ports::HeldVoucher& held, VoucherUse use, std::uint64_t head) {
     const std::pair key(held.signer, held.voucher.voucher.epoch);
-    const auto found = seen_.find(key);
-    if (!settled) {
-        if (found != seen_.end()) seen_.erase(found);
-    } else if (found == seen_.end() || found->second.total != held.total()) {
-        seen_.insert_or_assign(key, Seen{held.total(), head, false});
-    } else if (head >= found->second.since + finality_blocks_) {
-        found->second.final = true;
+    if (use == VoucherUse::owed) {
+        seen_.erase(key);
+        return;
     }
+    auto& seen = seen_.try_emplace(key, Seen{held.total(), head}).first->second;
+    if (seen.total != held.total()) seen = Seen{held.total(), head};
+    seen.final = seen.final || head >= seen.since + finality_blocks_;
+    seen.over = use == VoucherUse::over;
 }
 
 Task<Result<UnsettledVouchers>> unsettled_vouchers(Context& context, Address payee, SettledLanes& settled) {
@@ -130,11 +148,10 @@ Task<Result<UnsettledVouchers>> unsettled_vouchers(Context& context, Address pay
     if (!head) co_return forward_error(head);
     std::size_t failures = 0;
     for (const auto& voucher : *held) {
-        if (settled.is_final(voucher)) continue;
-        auto found = co_await look_at(context, payee, voucher, settled, head->number);
+        if (settled.is_over(voucher)) continue;
+        auto found = co_await look_at(context, payee, voucher, settled, head->number, unsettled);
         if (found) {
             failures = 0;
-            if (*found) unsettled.vouchers.push_back(**found);
             continue;
         }
         log::warn("{}", found.error().in("looking at payer " + voucher.signer.hex0x()).message);

@@ -33,6 +33,13 @@ struct UnsettledVoucher {
 [[nodiscard]] UnixTime unsettled_since(const std::vector<ports::SessionRecord>& sessions, const Address& signer,
                                        const Address& payee, Amount amount);
 
+/// What a look at the chain has found of a voucher.
+enum class VoucherUse {
+    owed,   ///< it is worth more than was paid on its lane
+    drawn,  ///< all of it was paid, and the lane reserves more for this provider
+    over,   ///< it was paid or is void, and the lane reserves nothing
+};
+
 /// Remembers which vouchers the chain has paid out, or made void, for good. Control thread.
 class SettledLanes {
 public:
@@ -40,21 +47,34 @@ public:
 
     /// Whether this voucher was worth nothing at two looks, `finality_blocks` or more apart.
     [[nodiscard]] bool is_final(const ports::HeldVoucher& held) const;
+    /// The same, and nothing is reserved: there is nothing to look for any more.
+    [[nodiscard]] bool is_over(const ports::HeldVoucher& held) const;
     /// What a look at block `head` has found.
-    void observe(const ports::HeldVoucher& held, bool settled, std::uint64_t head);
+    void observe(const ports::HeldVoucher& held, VoucherUse use, std::uint64_t head);
 
 private:
     struct Seen {
         Amount total;
         std::uint64_t since = 0;  ///< block
         bool final = false;
+        bool over = false;  ///< at the last look
     };
+    [[nodiscard]] const Seen* find_final(const ports::HeldVoucher& held) const;
+
     std::uint64_t finality_blocks_;
     std::map<std::pair<Address, std::uint32_t>, Seen> seen_;  ///< by payer and epoch
 };
 
+/// A lane whose payer wants its reservation back, and on which this provider has nothing left to draw: for good, so
+/// that no reorganisation can make a voucher of the epoch worth something again.
+struct OwedRelease {
+    Address signer;
+    ports::LaneState lane;
+};
+
 struct UnsettledVouchers {
     std::vector<UnsettledVoucher> vouchers;
+    std::vector<OwedRelease> releases;
     std::optional<Error> failure;  ///< of the first payer who is missing because he could not be looked at
 };
 

@@ -5,6 +5,7 @@
 
 #include "myst/base/busy.hpp"
 #include "myst/base/log.hpp"
+#include "myst/chain/lanes_contract.hpp"
 
 namespace myst::node {
 namespace {
@@ -86,8 +87,27 @@ Task<Result<SettleResult>> Settler::settle(bool everything) {
     if (settled && settled->vouchers > 0) {
         log::info("settled {} vouchers for {} tokens", settled->vouchers, format_tokens(settled->amount));
     }
+    co_await release(std::move(planned->releases));
     if (settled && planned->failure) co_return tl::unexpected<Error>(std::move(*planned->failure));
     co_return settled;
+}
+
+Task<> Settler::release(std::vector<OwedRelease> releases) {
+    if (!settings_.release_on_request) co_return;
+    const auto payee = context_.keys.wallet()->address();
+    const auto cost = pay::gas_cost(settings_.terms, pay::kReleaseGas);
+    for (const auto& [signer, lane] : releases) {
+        const auto worth = lane.paid.units() * settings_.terms.overhead_percent / 100;
+        if (in_session_(signer) || cost.units() > worth) continue;
+        std::string purpose = "release the lane of payer " + signer.hex0x();
+        auto data = chain::call::release(signer, payee);
+        auto released = co_await wallet_.transact(ports::TxKind::release, std::move(purpose), std::move(data));
+        if (!released) {
+            log::warn("{}", released.error().describe());  // the payer can release it itself after the window
+        } else {
+            log::info("gave {} tokens back to {}", format_tokens(lane.cap.minus_saturating(lane.paid)), signer.hex0x());
+        }
+    }
 }
 
 Task<Result<UnsettledVouchers>> Settler::unsettled() {
@@ -100,6 +120,7 @@ Task<Result<Settler::Plan>> Settler::plan() {
     if (!found) co_return forward_error(found);
     Plan plan;
     plan.vouchers = std::move(found->vouchers);
+    plan.releases = std::move(found->releases);
     plan.failure = std::move(found->failure);
     if (plan.vouchers.empty()) co_return plan;
     auto head = co_await context_.chain.head();

@@ -13,6 +13,7 @@ struct SettlerSettings {
     pay::SettlementTerms terms;
     milliseconds look{300'000};          ///< between looks when nothing happens; far below the contract's window
     std::uint64_t finality_blocks = 96;  ///< after which nothing is undone any more, as for the index
+    bool release_on_request = true;  ///< ends lanes whose payers want their reservation back, before the window does
 };
 
 /// Control thread. Looks whether anything is sold or not, from `start` on: payers leave while they have no session.
@@ -42,12 +43,15 @@ private:
     /// Vouchers and what the policy says of them, one reason for each.
     struct Plan {
         std::vector<UnsettledVoucher> vouchers;
+        std::vector<OwedRelease> releases;
         std::vector<pay::Claim> claims;
         std::vector<pay::SettleReason> reasons;
         std::optional<Error> failure;  ///< why a payer is missing
     };
     [[nodiscard]] Task<Result<Plan>> plan();
     [[nodiscard]] Task<Result<SettleResult>> settle(bool everything);
+    /// Releases the lanes that are owed it, as far as their gas is in proportion to what they have earned.
+    [[nodiscard]] Task<> release(std::vector<OwedRelease> releases);
     [[nodiscard]] Task<> keep_looking();
 
     Context& context_;

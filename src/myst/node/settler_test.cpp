@@ -5,6 +5,7 @@
 
 #include <random>
 
+#include "myst/chain/lanes_contract.hpp"
 #include "myst/node/test_support/fake_world.hpp"
 
 namespace myst::node::test {
@@ -156,6 +157,65 @@ TEST_F(SettlerTest, TheWorstOutageBeginsWithTheMarginAndStillEndsInTime) {
     restart();
     worst.outage = 12 * kHour;
     EXPECT_LT(margin_left(worst), seconds(0)) << "a margin of half the window is too small for such an outage";
+}
+
+/// A payer has paid 1,000, all of it drawn, of 1,500 that are set aside, and wants the rest back.
+class OwedReleaseTest : public SettlerTest {
+protected:
+    OwedReleaseTest() {
+        world_.on_mined = [](const ports::TxIntent&) {};
+        settings_.terms.gas_price = Amount(500);  // a release costs 19 units, 1.9 %
+        EXPECT_TRUE(world_.run(keep(payer_, Amount(1000))));
+    }
+    /// Looks at the first block, and at that `blocks` later.
+    void look_twice(std::uint64_t blocks) {
+        restart();
+        EXPECT_TRUE(world_.run(look()));
+        world_.chain.head_number += blocks;
+        EXPECT_TRUE(world_.run(look()));
+    }
+
+    const Address payer_{{1}};
+    ports::LaneState& lane_ = world_.chain.lanes[{payer_, payee_}] =
+        ports::LaneState{Amount(1000), Amount(1500), clock_.unix_now() + kWindow, 0};
+};
+
+TEST_F(OwedReleaseTest, IsDoneOnceWhatWasDrawnIsFinal) {
+    look_twice(settings_.finality_blocks - 1);
+    EXPECT_TRUE(world_.sent.empty()) << "a reorganisation could undo the settlement and not the release";
+    ++world_.chain.head_number;
+    EXPECT_TRUE(world_.run(look()));
+    ASSERT_EQ(world_.sent.size(), 1U);
+    EXPECT_TRUE(world_.sent[0].key.starts_with("release:"));
+    EXPECT_EQ(world_.sent[0].data, chain::call::release(payer_, payee_));
+    lane_ = {Amount(0), Amount(0), {}, 1};
+    EXPECT_TRUE(world_.run(look()));
+    EXPECT_EQ(world_.sent.size(), 1U);
+}
+
+TEST_F(OwedReleaseTest, IsLeftToThePayerWhereItIsNotOwed) {
+    const auto blocks = settings_.finality_blocks;
+    in_session_ = true;
+    look_twice(blocks);
+    in_session_ = false;
+    lane_.release_at = {};
+    look_twice(blocks);
+    lane_.release_at = clock_.unix_now() + kWindow;
+    settings_.release_on_request = false;
+    look_twice(blocks);
+    settings_.release_on_request = true;
+    settings_.terms.gas_price = Amount(600);  // 23 units, more than 2 % of 1,000
+    look_twice(blocks);
+    settings_.terms.gas_price = Amount(500);
+    lane_.cap = lane_.paid;
+    look_twice(blocks);
+    lane_.cap = Amount(1500);
+    EXPECT_TRUE(world_.sent.empty());
+    lane_.paid = Amount(900);
+    world_.chain.accounts[payer_].free = Amount(1);
+    look_twice(blocks);
+    for (const auto& intent : world_.sent) EXPECT_TRUE(intent.key.starts_with("settle:")) << "100 would be lost";
+    EXPECT_FALSE(world_.sent.empty());
 }
 
 TEST_F(SettlerTest, TheReportSaysWhatIsReservedAndWhatIsAtRisk) {

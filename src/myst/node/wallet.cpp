@@ -34,15 +34,6 @@ private:
     ports::TxKind kind_;
 };
 
-std::string utc_text(UnixTime time) {
-    const auto raw = static_cast<std::time_t>(time.time_since_epoch().count());
-    std::tm parts{};
-    gmtime_r(&raw, &parts);
-    char text[32];
-    const auto size = std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &parts);
-    return {text, size};
-}
-
 std::string new_key(ports::TxKind kind, Rng& rng) {
     return std::string(to_string(kind)) + ":" + random_bytes<SessionId>(rng).hex();
 }

@@ -4,37 +4,10 @@
 #include <gtest/gtest.h>
 
 #include "myst/chain/lanes_contract.hpp"
-#include "myst/node/test_support/fake_world.hpp"
+#include "myst/node/test_support/wallet_fixture.hpp"
 
 namespace myst::node::test {
 namespace {
-
-class WalletTest : public testing::Test {
-protected:
-    ~WalletTest() override { EXPECT_TRUE(world_.run(node_.node->shut_down())); }
-
-    template <class T>
-    Result<T> run(Task<Result<T>> task) {
-        std::optional<Result<T>> result;
-        EXPECT_TRUE(world_.run(store(std::move(task), result)));
-        return result ? std::move(*result) : Result<T>(fail(ErrorCode::internal, "it threw"));
-    }
-    template <class T>
-    Task<> store(Task<Result<T>> task, std::optional<Result<T>>& result) {
-        result = co_await std::move(task);
-    }
-    std::vector<std::string> kinds_sent() const {
-        std::vector<std::string> kinds;
-        for (const auto& intent : world_.sent) kinds.push_back(intent.key.substr(0, intent.key.find(':')));
-        return kinds;
-    }
-
-    World world_;
-    TestNode node_{world_, "wallet", provider_settings()};
-    const Address wallet_ = node_.keys->wallet()->address();
-    const Address signer_ = node_.keys->signer()->address();
-    ports::AccountState& account_ = world_.chain.accounts[signer_];
-};
 
 TEST_F(WalletTest, ADepositNamesTheOwnerFirstAndMovesTheAmount) {
     account_.free = Amount(5);
@@ -123,22 +96,6 @@ TEST_F(WalletTest, TheOutboxIsDrivenFromTheStart) {
     EXPECT_EQ(world_.senders, 0);
     node_.node->start();
     EXPECT_EQ(world_.senders, 1) << "what a killed process left would wait for the next command";
-}
-
-TEST_F(WalletTest, ARegistrationCountsTheStakeThatIsThereWhenItIsSent) {
-    auto settings = provider_settings();
-    settings.provider.stake = Amount(10);
-    TestNode other(world_, "wallet2", std::move(settings));
-    auto& own = world_.chain.providers[other.keys->wallet()->address()];
-    own = {};
-    world_.on_mined = [&own](const ports::TxIntent& intent) {
-        if (intent.key.starts_with("approve")) own.stake = Amount(4);
-    };
-    const auto started = run(other.node->provider_start());
-    EXPECT_TRUE(started) << started.error().describe();
-    ASSERT_EQ(kinds_sent(), (std::vector<std::string>{"approve", "register"}));
-    EXPECT_EQ(world_.sent[1].data, chain::call::register_provider(other.keys->node().node_key(), Amount(6)));
-    EXPECT_TRUE(world_.run(other.node->shut_down()));
 }
 
 }  // namespace

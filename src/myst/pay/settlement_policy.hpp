@@ -20,6 +20,7 @@ inline constexpr std::uint64_t kUnreservedGas = 16'000;   ///< one that draws on
 inline constexpr std::uint64_t kFirstGas = 34'000;        ///< the first one of a lane
 inline constexpr std::uint64_t kTickVoucherGas = 4'000;   ///< more for a voucher that ticks continue
 inline constexpr std::uint64_t kTickGas = 130;            ///< and for each of its ticks
+inline constexpr std::uint64_t kReleaseGas = 37'000;      ///< ending a lane, transaction included
 
 /// Vouchers in a transaction at most. Those with ticks and those without go into different ones.
 inline constexpr std::size_t kSettlementBatch = 50;

@@ -13,6 +13,10 @@ std::string_view to_string(TxKind kind) {
         case TxKind::approve: return "approve";
         case TxKind::register_provider: return "register";
         case TxKind::settle: return "settle";
+        case TxKind::request_release: return "request-release";
+        case TxKind::release: return "release";
+        case TxKind::request_unregister: return "request-unregister";
+        case TxKind::unregister: return "unregister";
     }
     CHECK(false);
     return {};

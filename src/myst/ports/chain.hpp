@@ -81,7 +81,19 @@ public:
 };
 
 /// What a transaction is for. The node has one of a kind under way at a time.
-enum class TxKind { deposit, set_owner, exit, withdraw, approve, register_provider, settle };
+enum class TxKind {
+    deposit,
+    set_owner,
+    exit,
+    withdraw,
+    approve,
+    register_provider,
+    settle,
+    request_release,
+    release,
+    request_unregister,
+    unregister,
+};
 /// How the keys of such intents begin, before a colon. Stored in files, hence never to be changed.
 [[nodiscard]] std::string_view to_string(TxKind kind);
 

@@ -173,6 +173,19 @@ Task<Result<node::WithdrawResult>> FakeControl::wallet_withdraw(std::optional<Am
     co_return answer(withdraw_);
 }
 
+Task<Result<std::vector<node::Reservation>>> FakeControl::wallet_reservations() {
+    const node::Reservation kept{filled<Address>(0x33), tokens("0.125"), tokens("0.75"), UnixTime{}};
+    const node::Reservation leaving{filled<Address>(0x34), Amount{}, tokens("0.5"), kStart + seconds(86400)};
+    std::vector<node::Reservation> reservations{kept, leaving};
+    co_return answer(std::move(reservations));
+}
+
+Task<Result<node::ReleaseResult>> FakeControl::wallet_release(Address provider) {
+    note("release " + provider.hex0x());
+    const node::ReleaseResult result{filled<Hash32>(0x56), false, tokens("0.75"), kStart + seconds(86400)};
+    co_return answer(result);
+}
+
 Task<Result<std::vector<node::Proposal>>> FakeControl::proposals(node::ProposalFilter filter) {
     {
         const std::lock_guard lock(mutex_);
@@ -280,6 +293,12 @@ Task<Result<node::SettleResult>> FakeControl::provider_settle() {
     result.fee = tokens("0.0025");
     result.gas_used = 91'000;
     co_return answer(std::move(result));
+}
+
+Task<Result<node::UnregisterResult>> FakeControl::provider_unregister() {
+    note("unregister");
+    const node::UnregisterResult result{filled<Hash32>(0x57), true, tokens("100"), UnixTime{}};
+    co_return answer(result);
 }
 
 }  // namespace myst::api::test_support

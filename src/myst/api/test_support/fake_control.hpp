@@ -34,6 +34,8 @@ public:
     Task<Result<node::WalletBalance>> wallet_balance() override;
     Task<Result<node::DepositResult>> wallet_deposit(Amount amount) override;
     Task<Result<node::WithdrawResult>> wallet_withdraw(std::optional<Amount> amount) override;
+    Task<Result<std::vector<node::Reservation>>> wallet_reservations() override;
+    Task<Result<node::ReleaseResult>> wallet_release(Address provider) override;
     Task<Result<std::vector<node::Proposal>>> proposals(node::ProposalFilter filter) override;
     Task<Result<>> connect(node::ProposalFilter filter) override;
     Task<Result<node::ConnectionStatus>> disconnect() override;
@@ -44,6 +46,7 @@ public:
     Task<Result<std::vector<node::ProvidedSession>>> provider_sessions() override;
     Task<Result<node::ProviderLimits>> provider_limits() override;
     Task<Result<node::SettleResult>> provider_settle() override;
+    Task<Result<node::UnregisterResult>> provider_unregister() override;
 
 private:
     template <class T>
