@@ -44,7 +44,7 @@ private:
         const auto& provider = random_.chance(500) ? kProvider : kRival;
         const Amount amount(100 * random_.between(0, 8));
         now_ += seconds(random_.below(2'000));
-        switch (random_.below(8)) {
+        switch (random_.below(10)) {
             case 0: return contract_.deposit(payer(), amount);
             case 1: std::ignore = contract_.request_exit(payer(), amount, now_); return;
             case 2: std::ignore = contract_.withdraw(payer(), now_); return;
@@ -53,31 +53,75 @@ private:
             case 5:
                 if (random_.chance(200)) std::ignore = contract_.release(provider, payer(), provider, now_);
                 return;
+            case 6:
+            case 7: return settle_ticks(provider, amount);
             default: return settle(provider, amount);
         }
     }
 
-    /// Redeems a voucher of any epoch and size; what the payment rules accept at this moment must be paid in full.
-    void settle(const Address& provider, Amount total) {
+    /// Of any epoch, with any reservation.
+    codec::Voucher any_voucher(const Address& provider, Amount total) {
         const auto lane = contract_.lane(payer(), provider);
-        const auto account = contract_.account(payer());
         const auto epoch = static_cast<std::uint32_t>(random_.chance(850) ? lane.epoch : random_.below(3));
-        const Amount cap = total.plus_saturating(Amount(100 * random_.below(4)));
-        auto voucher = signatures_.sign({provider, epoch % 8, total, cap});
-        if (random_.chance(100)) voucher.voucher.cap = Amount(5'000);
+        return {provider, epoch % 8, total, total.plus_saturating(Amount(100 * random_.below(4)))};
+    }
+
+    pay::PayeeSession session(const Address& provider) const {
         pay::PayeeTerms terms;
         terms.risk_limit = Amount::max();
-        const pay::PayeeSession session(terms, payer(), provider, lane.epoch, lane.paid);
-        const auto verdict =
-            session.examine(voucher, signatures_.recover(voucher), {lane.cap, account.free, lane.epoch, false});
-        const auto paid = contract_.settle(provider, {codec::settle_item(voucher)});
-        if (verdict && *verdict == pay::Verdict::store && paid != total.minus_saturating(lane.paid)) {
-            wrong_payment_ = "an accepted voucher was not paid in full";
+        const auto lane = contract_.lane(payer(), provider);
+        return {terms, payer(), provider, lane.epoch, lane.paid};
+    }
+
+    pay::Coverage coverage(const Address& provider) const {
+        const auto lane = contract_.lane(payer(), provider);
+        return {lane.cap, contract_.account(payer()).free, lane.epoch, false};
+    }
+
+    void settle(const Address& provider, Amount total) {
+        auto voucher = signatures_.sign(any_voucher(provider, total));
+        if (random_.chance(100)) voucher.voucher.cap = Amount(5'000);
+        const auto verdict = session(provider).examine(voucher, signatures_.recover(voucher), coverage(provider));
+        const auto before = contract_.lane(payer(), provider).paid;
+        judge(provider, verdict, total, before, contract_.settle(provider, {codec::settle_item(voucher)}));
+    }
+
+    /// Redeems a tick of a chain, of which the word or the index may be wrong.
+    void settle_ticks(const Address& provider, Amount total) {
+        auto terms = any_voucher(provider, total);
+        const auto count = static_cast<std::uint16_t>(random_.between(1, random_.chance(50) ? codec::kMaxTicks : 6));
+        const std::uint64_t value = random_.below(20);
+        if (random_.chance(900)) terms.cap = std::max(terms.cap, total.plus_saturating(Amount(value * count)));
+        auto chain = pay::TickPayer::begin(signatures_.domain(), terms, value, count, random_bytes<Hash32>(random_));
+        if (!chain) return;
+        const codec::SignedTickVoucher voucher{chain->voucher(), signatures_.payer().sign(codec::tick_voucher_digest(
+                                                                     signatures_.domain(), chain->voucher()))};
+        codec::Tick tick{0, chain->voucher().anchor};
+        for (auto left = random_.below(count + 1U); left > 0; --left) tick = *chain->next();
+        const auto revealed = *codec::owed_after(chain->voucher(), tick.index);
+        if (random_.chance(100)) ++tick.index;
+        if (random_.chance(100)) tick.word.bytes[31] ^= 1;
+        auto rules = session(provider);
+        auto verdict = rules.examine(voucher, signatures_.recover(voucher), coverage(provider));
+        if (verdict && tick != codec::Tick{0, chain->voucher().anchor}) {
+            rules.begin_ticks(signatures_.domain(), voucher);
+            verdict = rules.examine(tick, coverage(provider));
+        }
+        const auto before = contract_.lane(payer(), provider).paid;
+        const auto item = codec::settle_ticks_item(voucher, tick);
+        judge(provider, verdict, revealed, before, contract_.settle_ticks(provider, {item}));
+    }
+
+    /// What the payment rules accept must be paid in full, and nothing of what they refuse but for want of cover.
+    void judge(const Address& provider, const tl::expected<pay::Verdict, pay::RefuseCode>& verdict, Amount total,
+               Amount before, Amount paid) {
+        if (verdict && *verdict == pay::Verdict::store && paid != total.minus_saturating(before)) {
+            wrong_payment_ = "an accepted payment was not paid in full";
         }
         if (!verdict && verdict.error() != pay::RefuseCode::not_covered && !paid.is_zero()) {
-            wrong_payment_ = "a voucher was paid that the payment rules refuse";
+            wrong_payment_ = "a payment was made that the payment rules refuse";
         }
-        if (contract_.lane(payer(), provider).paid > std::max(lane.paid, total)) {
+        if (contract_.lane(payer(), provider).paid > std::max(before, total)) {
             wrong_payment_ = "more was paid than was signed";
         }
     }

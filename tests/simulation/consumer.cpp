@@ -14,19 +14,6 @@ constexpr milliseconds kSoon{500};
 constexpr milliseconds kUsersPatience{2'000};  // until somebody connects again after a final error
 constexpr std::uint64_t kLeastInFlight = 1 << 20;
 
-/// The other signature over the same digest by the same key: n − s, and R with the other parity.
-crypto::CompactSignature high_s(crypto::CompactSignature signature) {
-    static const Hash32 order = *Hash32::parse("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141");
-    const auto s = signature.s();
-    int borrow = 0;
-    for (std::size_t i = 32; i-- > 0;) {
-        const int digit = order.bytes[i] - s.bytes[i] - borrow;
-        borrow = digit < 0 ? 1 : 0;
-        signature.vs.bytes[i] = static_cast<std::uint8_t>(digit & 0xff);
-    }
-    return signature;
-}
-
 }  // namespace
 
 // Running
@@ -72,60 +59,107 @@ void Consumer::pay_and_check() {
     auto& session = *session_;
     if (session.waiting_since && now() - *session.waiting_since > kAnswerLimit) return interrupted();
     if (leaving_) {
-        if (const auto owed = session.payer.owed(billable(), connected())) return pay_up_to(*owed, true);
-        phase_ = Phase::leaving;
-        deadline_ = now() + kGoodbyeLimit;
-        return world_.send_to_provider(connection_, pay::ByeFrame{});
+        const auto owed = session.payer.owed(billable(), connected());
+        if (owed || session.signer.has_chain()) return pay_by_voucher(owed.value_or(session.payer.issued_total()));
+        return say_goodbye();
     }
     if (now() >= pays_again_) {
         const auto due = session.payer.due(billable(), connected());
         if (!due) return give_up();
-        if (*due) return pay_up_to(**due);
+        if (session.signer.must_convert()) ++world_.tally.aged;
+        if (*due) return pay_ahead(**due);
+        if (session.signer.must_convert()) return pay_by_voucher(session.payer.issued_total());
     }
-    if (now() - session.last_sent > kHeartbeat && session.last_voucher) send_voucher();
+    if (now() - session.last_sent > kHeartbeat && session.last) send_payment();
 }
 
-void Consumer::pay_up_to(Amount total, bool then_bye) {
+void Consumer::pay_ahead(Amount total) {
+    auto& payer = session_->payer;
+    auto& signer = session_->signer;
+    audit_step(total);
+    choose_chunk();
+    if (!session_->chunk.choice().ticks) return pay_by_voucher(total);
+    pay(signer.by_tick(total, payer.step(), payer.issued_total().plus_saturating(payer.left())));
+}
+
+void Consumer::pay_by_voucher(Amount total) {
+    pay(session_->signer.by_voucher(total, leaving_ ? total : session_->payer.cap_for(total)));
+}
+
+void Consumer::choose_chunk() {
     auto& session = *session_;
-    const codec::Voucher voucher{kProvider, session.funds.epoch, total, total};
-    world_.auditor.consumer_signs(voucher.epoch, total);
-    const auto signed_voucher = world_.signatures.sign(voucher);
-    ++world_.tally.vouchers;
-    world_.note("consumer signs", total);
+    session.chunk.set_voucher_cost(world_.plan.chunk.voucher.processor);
+    session.chunk.observe(session.own_count - session.chosen_used, now() - session.chosen_at);
+    session.chosen_used = session.own_count;
+    session.chosen_at = now();
+    const auto bytes = session.chunk.choice().bytes;
+    if (bytes != session.payer.terms().chunk_bytes) ++world_.tally.resized;
+    session.payer.set_chunk(bytes);
+}
+
+void Consumer::pay(const node::Payment& payment) {
+    world_.auditor.consumer_signs(payment.proof);
+    count(payment);
     storing_ = true;
-    auto write = [signed_voucher](ConsumerLedger& ledger) {
-        ledger.issued[signed_voucher.voucher.epoch] = signed_voucher;
-    };
-    disk_.write(std::move(write), [this, life = life_, signed_voucher, then_bye](bool stored) {
+    auto write = [proof = payment.proof](ConsumerLedger& ledger) { ledger.issued.keep(proof); };
+    disk_.write(std::move(write), [this, life = life_, payment, then_bye = leaving_](bool stored) {
         if (life != life_) return;
         storing_ = false;
         if (!stored) return give_up();
-        session_->payer.issued(signed_voucher.voucher.total);
-        session_->last_voucher = signed_voucher;
-        audit_payment();
-        send_voucher();
+        session_->payer.issued(payment.proof.total());
+        session_->last = payment;
+        forger_.watch(payment.frame);
+        send_payment();
         if (failed_) return end_session(kUsersPatience);
-        if (!then_bye) return;
-        phase_ = Phase::leaving;
-        deadline_ = now() + kGoodbyeLimit;
-        world_.send_to_provider(connection_, pay::ByeFrame{});
+        if (then_bye) say_goodbye();
     });
 }
 
-void Consumer::audit_payment() {
-    const auto& terms = session_->payer.terms();
+void Consumer::count(const node::Payment& payment) const {
+    auto& tally = world_.tally;
+    const auto& ticks = payment.proof.ticks;
+    const auto& before = session_->last;
+    world_.note(ticks ? "consumer pays with ticks" : "consumer signs", payment.proof.total());
+    if (!ticks || ticks->newest.index == 0) ++tally.vouchers;
+    if (!ticks) return;
+    world_.note("tick", ticks->newest.index);
+    if (ticks->newest.index == 0) {
+        ++tally.chains;
+        return;
+    }
+    ++tally.ticks;
+    if (before && before->proof.ticks && ticks->newest.index > before->proof.ticks->newest.index + 1) ++tally.leaps;
+}
+
+void Consumer::send_payment() {
+    auto& session = *session_;
+    session.last_sent = now();
+    if (!session.waiting_since) session.waiting_since = now();
+    const auto& proof = session.last->proof;
+    world_.auditor.consumer_sends(proof, disk_.durable().issued.highest(proof.voucher.voucher.epoch));
+    world_.send_to_provider(connection_, session.last->frame);
+}
+
+void Consumer::say_goodbye() {
+    phase_ = Phase::leaving;
+    deadline_ = now() + kGoodbyeLimit;
+    world_.send_to_provider(connection_, pay::ByeFrame{});
+}
+
+void Consumer::audit_step(Amount total) {
+    const auto& payer = session_->payer;
+    const auto& terms = payer.terms();
     const auto own = session_->own_count;
     const auto tolerance = std::max(terms.tolerance_bytes, own / 100 * terms.tolerance_percent);
     const auto ahead = pay::cost_of(terms.tariff, own + tolerance + terms.chunk_bytes, connected() + terms.time_slice);
-    world_.auditor.require(session_->payer.paid() <= ahead, "the consumer pays too far ahead of its use");
-}
-
-void Consumer::send_voucher() {
-    session_->last_sent = now();
-    if (!session_->waiting_since) session_->waiting_since = now();
-    const auto& voucher = session_->last_voucher->voucher;
-    world_.auditor.consumer_sends(voucher.epoch, voucher.total, disk_.durable().highest(voucher.epoch));
-    world_.send_to_provider(connection_, pay::VoucherFrame::of(*session_->last_voucher));
+    const auto paid = payer.paid().plus_saturating(total.minus_saturating(payer.issued_total()));
+    world_.auditor.require(paid <= ahead, "the consumer pays too far ahead of its use");
+    const auto& chunk = world_.plan.chunk;
+    const auto step = pay::cost_of(terms.tariff, terms.chunk_bytes + terms.tolerance_bytes, terms.time_slice);
+    const bool is_least = terms.chunk_bytes == chunk.bounds.least;
+    world_.auditor.require(is_least || step.units() <= chunk.risk_limit.minus_saturating(lost()).units() / 4,
+                           "a chunk stakes more than a quarter of the risk limit");
+    world_.largest_chunk = std::max(world_.largest_chunk, terms.chunk_bytes);
 }
 
 void Consumer::take_ack(const pay::AckFrame& ack) {
@@ -167,13 +201,20 @@ Amount Consumer::worth() const {
     return pay::cost_of(world_.plan.tariff, own + lost, session_->served);
 }
 
+void Consumer::audit_loss() {
+    const auto& chunk = world_.plan.chunk;
+    // Time is paid until nobody answers any more, and worth something until the last answer.
+    const auto unanswered = pay::cost_of(chunk.tariff, 0, 2 * (kAnswerLimit + kOpenLimit));
+    world_.auditor.require(lost() <= chunk.risk_limit.plus_saturating(unanswered),
+                           "the consumer loses more than its risk limit");
+}
+
 // Opening
 
 void Consumer::ask() {
-    const auto step = pay::cost_of(world_.plan.tariff, world_.plan.chunk_bytes + pay::PayerTerms{}.tolerance_bytes,
-                                   pay::PayerTerms{}.time_slice);
-    const auto lost = earlier_paid_.minus_saturating(earlier_worth_);
-    if (lost.plus_saturating(step) > world_.plan.payer_risk) return give_up();
+    const auto& chunk = world_.plan.chunk;
+    const auto step = pay::cost_of(chunk.tariff, chunk.bounds.least + chunk.tolerance_bytes, chunk.time_slice);
+    if (lost().plus_saturating(step) > chunk.risk_limit) return give_up();
     SessionId id;
     for (auto& byte : id.bytes) byte = static_cast<std::uint8_t>(world_.random.next());
     asked_ = id;
@@ -193,24 +234,36 @@ void Consumer::accepted(const SessionId& id, std::optional<std::uint32_t> epoch,
     if (!epoch) return end_session(kSoon);
     if (!last_funds_ || last_funds_->epoch != *epoch) last_funds_ = read_funds(*epoch);
     if (!last_funds_) return end_session(kSoon);
+    auto chunk = world_.plan.chunk;
+    chunk.risk_limit = chunk.risk_limit.minus_saturating(lost());
     pay::PayerTerms terms;
-    terms.tariff = world_.plan.tariff;
-    terms.chunk_bytes = world_.plan.chunk_bytes;
-    terms.in_flight_bytes = std::min(credit_bytes, std::max(terms.chunk_bytes, kLeastInFlight));
-    session_.emplace(
-        Session{id, *last_funds_, {terms, last_funds_->issued, last_funds_->spendable}, {}, {}, {}, {}, 0, 0, {}});
+    terms.tariff = chunk.tariff;
+    terms.reserve_ahead = world_.plan.reserve_ahead;
+    terms.in_flight_bytes = std::min(credit_bytes, std::max(chunk.bounds.least, kLeastInFlight));
+    const auto& funds = *last_funds_;
+    session_.emplace(Session{id,
+                             funds,
+                             {terms, funds.issued, funds.spendable},
+                             pay::ChunkPolicy(chunk),
+                             {{world_.signatures.payer(), world_.signatures.domain(), kProvider, *epoch, id, funds.cap},
+                              world_.clock,
+                              world_.random}});
+    session_->payer.set_chunk(session_->chunk.choice().bytes);
     open_stream();
 }
 
-std::optional<Consumer::Funds> Consumer::read_funds(std::uint32_t epoch) const {
+std::optional<node::LaneFunds> Consumer::read_funds(std::uint32_t epoch) const {
     if (now() < chain_back_) return std::nullopt;
     const auto& contract = world_.chain.view(0);
     const auto lane = contract.lane(world_.payer(), kProvider);
     if (lane.epoch != epoch) return std::nullopt;
-    Funds funds;
+    node::LaneFunds funds;
     funds.epoch = epoch;
     funds.drawn = lane.paid;
-    funds.issued = disk_.durable().highest(epoch);
+    if (const auto* issued = disk_.durable().issued.find(epoch)) {
+        funds.issued = issued->total();
+        funds.cap = issued->voucher.voucher.cap;
+    }
     funds.spendable = lane.cap.plus_saturating(contract.account(world_.payer()).free).minus_saturating(funds.issued);
     return funds;
 }
@@ -225,26 +278,50 @@ void Consumer::open_stream() {
 }
 
 void Consumer::resume(const pay::ResumeFrame& held) {
-    if (!session_->started) session_->started = now();
+    if (!session_->started) session_->started = session_->chosen_at = now();
     if (!adopt(held)) return end_session(kUsersPatience);
     const auto due = session_->payer.due(billable(), connected());
     if (!due) return give_up();
     phase_ = Phase::first_payment;
     deadline_ = now() + kAnswerLimit;
-    pay_up_to(due->value_or(session_->payer.issued_total()));
+    if (*due) audit_step(**due);
+    pay_by_voucher(due->value_or(session_->payer.issued_total()));
 }
 
 bool Consumer::adopt(const pay::ResumeFrame& held) {
     auto& session = *session_;
     if (held.epoch != session.funds.epoch) return false;
-    if (const auto* frame = std::get_if<pay::VoucherFrame>(&held.held)) {
-        const auto voucher = frame->with_provider(kProvider);
-        if (world_.signatures.recover(voucher) != world_.payer() || voucher.voucher.epoch != held.epoch) return false;
-        if (voucher.voucher.total > session.payer.issued_total()) ++world_.tally.adoptions;
-        world_.auditor.consumer_is_reminded(held.epoch, voucher.voucher.total);
-        session.payer.adopt(voucher.voucher.total);
+    const auto proven = verify(held);
+    if (!proven) return false;
+    if (proven->total > session.payer.issued_total()) {
+        ++world_.tally.adoptions;
+        if (std::holds_alternative<pay::HeldTicks>(held.held)) ++world_.tally.adopted_ticks;
     }
+    world_.auditor.consumer_is_reminded(held.epoch, proven->total);
+    session.payer.adopt(proven->total);
+    session.signer.remember_cap(proven->cap);
     return session.payer.issued_total() >= session.funds.drawn;
+}
+
+std::optional<Consumer::Proven> Consumer::verify(const pay::ResumeFrame& held) const {
+    const auto is_ours = [&](const Address& signer, const codec::Voucher& voucher) {
+        return signer == world_.payer() && voucher.epoch == held.epoch;
+    };
+    if (const auto* plain = std::get_if<pay::VoucherFrame>(&held.held)) {
+        const auto voucher = plain->with_provider(kProvider);
+        if (!is_ours(world_.signatures.recover(voucher), voucher.voucher)) return std::nullopt;
+        return Proven{voucher.voucher.total, voucher.voucher.cap};
+    }
+    if (const auto* ticks = std::get_if<pay::HeldTicks>(&held.held)) {
+        const auto voucher = ticks->voucher.with_provider(kProvider);
+        if (!is_ours(world_.signatures.recover(voucher), voucher.tick_voucher.voucher)) return std::nullopt;
+        auto chain = pay::TickPayee::begin(world_.signatures.domain(), voucher.tick_voucher);
+        if (!chain) return std::nullopt;
+        const auto owed = chain->take(ticks->newest);
+        if (!owed) return std::nullopt;
+        return Proven{*owed, voucher.tick_voucher.voucher.cap};
+    }
+    return Proven{};
 }
 
 // Ends
@@ -261,8 +338,9 @@ void Consumer::end_session(milliseconds pause) {
     if (session_) {
         earlier_paid_ = earlier_paid_.plus_saturating(session_->payer.paid());
         earlier_worth_ = earlier_worth_.plus_saturating(worth());
-        last_funds_ =
-            Funds{session_->funds.epoch, session_->payer.issued_total(), session_->funds.drawn, session_->payer.left()};
+        audit_loss();
+        last_funds_ = node::LaneFunds{session_->funds.epoch, session_->payer.issued_total(), session_->signer.cap(),
+                                      session_->funds.drawn, session_->payer.left()};
         session_.reset();
     }
     phase_ = leaving_ ? Phase::done : Phase::idle;
@@ -319,22 +397,25 @@ void Consumer::start(std::optional<ConsumerLedger> backup) {
 
 void Consumer::forge() {
     if (phase_ != Phase::running || storing_) return;
-    const auto held = session_->payer.issued_total();
-    const auto more = held.plus_saturating(Amount(1'000));
-    const codec::Voucher honest{kProvider, session_->funds.epoch, more, more};
-    const auto kind = world_.random.below(7);
-    auto voucher = honest;
-    if (kind == 0) ++voucher.epoch;
-    if (kind == 1) voucher.cap = held;
-    if (kind == 2) voucher.provider = kRival;
-    auto forged = world_.signatures.sign(voucher);
-    if (kind == 3) forged = codec::sign_voucher(world_.signatures.domain(), honest, fixed_key(9));
-    if (kind == 4) forged.voucher.total = forged.voucher.cap = more.plus_saturating(Amount(1));
-    if (kind == 5) forged.signature.vs.bytes[0] ^= 0x80;
-    if (kind == 6) forged.signature = high_s(forged.signature);
+    const auto epoch = session_->funds.epoch;
+    const auto total = session_->payer.issued_total();
     ++world_.tally.forgeries;
-    world_.note("consumer forges, kind", kind);
-    world_.send_to_provider(connection_, pay::VoucherFrame::of(forged));
+    world_.note("consumer forges");
+    const auto kind = world_.random.below(3);
+    if (kind == 0) return world_.send_to_provider(connection_, forger_.voucher(epoch, total));
+    ++world_.tally.forged_ticks;
+    if (kind == 1) return world_.send_to_provider(connection_, forger_.tick_voucher(epoch, total));
+    world_.send_to_provider(connection_, forger_.tick());
+}
+
+void Consumer::flood() {
+    if (phase_ != Phase::running || storing_) return;
+    world_.note("consumer sends wrong ticks");
+    for (unsigned i = 0; i <= pay::kMaxWrongTicks; ++i) {
+        ++connection_;
+        world_.send_to_provider(connection_, pay::HelloFrame{session_->id});
+        world_.send_to_provider(connection_, forger_.junk());
+    }
 }
 
 }  // namespace myst::sim

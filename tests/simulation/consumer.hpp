@@ -1,22 +1,23 @@
-// The simulated consumer: pay::PayerSession, driven as node/paid_session.cpp and node/consumer.cpp drive it.
+// The simulated consumer: pay::PayerSession, pay::ChunkPolicy and node::PaymentSigner, driven as node/paid_session.cpp
+// and node/consumer.cpp drive them.
 #pragma once
 
+#include "forger.hpp"
+#include "myst/node/lane_funds.hpp"
+#include "myst/node/payment_signer.hpp"
 #include "world.hpp"
 
 namespace myst::sim {
 
-/// What the consumer's disk holds: the highest voucher of each epoch.
+/// What the consumer's disk holds.
 struct ConsumerLedger {
-    std::map<std::uint32_t, codec::SignedVoucher> issued;
-    [[nodiscard]] Amount highest(std::uint32_t epoch) const {
-        const auto found = issued.find(epoch);
-        return found == issued.end() ? Amount{} : found->second.voucher.total;
-    }
+    ProofsByEpoch issued;
 };
 
 class Consumer {
 public:
-    explicit Consumer(World& world) : world_(world), disk_(world.engine, world.random) {}
+    explicit Consumer(World& world)
+        : world_(world), disk_(world.engine, world.random), forger_(world.signatures, world.random) {}
 
     void tick();
     void receive(std::uint64_t connection, Result<pay::Frame> frame);
@@ -25,8 +26,10 @@ public:
     /// The user has enough: pays what was used and says good-bye.
     void leave();
     void stop_paying_until(milliseconds when) { pays_again_ = when; }
-    /// Sends a voucher that no honest consumer would.
+    /// Sends a payment that no honest consumer would.
     void forge();
+    /// Sends wrong ticks, each on a stream of its own, until the provider has enough.
+    void flood();
     /// Bytes of a session have come through the tunnel.
     void carried(const SessionId& session, std::uint64_t bytes);
     /// Connects again after having given up.
@@ -34,48 +37,61 @@ public:
 
     [[nodiscard]] bool is_up() const { return up_; }
     [[nodiscard]] bool is_gone() const { return !up_ || phase_ == Phase::done; }
+    [[nodiscard]] bool has_chain() const { return session_ && session_->signer.has_chain(); }
     [[nodiscard]] Disk<ConsumerLedger>& disk() { return disk_; }
     void set_skew(seconds skew) { skew_ = skew; }
     void lose_chain_until(milliseconds when) { chain_back_ = when; }
 
 private:
     enum class Phase { idle, asking, greeting, first_payment, running, leaving, done };
-    struct Funds {
-        std::uint32_t epoch = 0;
-        Amount issued;
-        Amount drawn;
-        Amount spendable;
-    };
     struct Session {
         SessionId id;
-        Funds funds;
+        node::LaneFunds funds;
         pay::PayerSession payer;
-        std::optional<milliseconds> started;
-        std::optional<milliseconds> waiting_since;
+        pay::ChunkPolicy chunk;
+        node::PaymentSigner signer;
+        std::optional<milliseconds> started{};
+        std::optional<milliseconds> waiting_since{};
         milliseconds last_sent{0};
         milliseconds served{0};
         std::uint64_t own_count = 0;
         std::uint64_t peer_count = 0;
-        std::optional<codec::SignedVoucher> last_voucher;
+        std::optional<node::Payment> last{};
+        milliseconds chosen_at{0};  ///< when the chunk was chosen last
+        std::uint64_t chosen_used = 0;
+    };
+    /// What a payment of ours lets the provider draw, and reserve.
+    struct Proven {
+        Amount total;
+        Amount cap;
     };
 
     void ask();
     void accepted(const SessionId& id, std::optional<std::uint32_t> epoch, std::uint64_t credit_bytes);
-    [[nodiscard]] std::optional<Funds> read_funds(std::uint32_t epoch) const;
+    [[nodiscard]] std::optional<node::LaneFunds> read_funds(std::uint32_t epoch) const;
     void open_stream();
     void resume(const pay::ResumeFrame& held);
     [[nodiscard]] bool adopt(const pay::ResumeFrame& held);
+    [[nodiscard]] std::optional<Proven> verify(const pay::ResumeFrame& held) const;
     void pay_and_check();
-    void pay_up_to(Amount total, bool then_bye = false);
-    void send_voucher();
+    void pay_ahead(Amount total);
+    void pay_by_voucher(Amount total);
+    void choose_chunk();
+    void pay(const node::Payment& payment);
+    void count(const node::Payment& payment) const;
+    void send_payment();
+    void say_goodbye();
     void take_ack(const pay::AckFrame& ack);
     void take_refusal(pay::RefuseCode code);
     void interrupted();
     void end_session(milliseconds pause);
     void give_up();
-    /// Ends the session, once a voucher that is being stored is out.
+    /// Ends the session, once a payment that is being stored is out.
     void fail();
-    void audit_payment();
+    /// A step of the present chunk is paid by bringing the lane to `total`.
+    void audit_step(Amount total);
+    void audit_loss();
+    [[nodiscard]] Amount lost() const { return earlier_paid_.minus_saturating(earlier_worth_); }
     [[nodiscard]] std::uint64_t billable() const;
     [[nodiscard]] milliseconds connected() const;
     [[nodiscard]] Amount worth() const;
@@ -83,6 +99,7 @@ private:
 
     World& world_;
     Disk<ConsumerLedger> disk_;
+    Forger forger_;
     bool up_ = true;
     Phase phase_ = Phase::idle;
     std::uint64_t life_ = 0;  ///< answers to what an earlier session asked for are not heard
@@ -91,9 +108,9 @@ private:
     milliseconds retry_at_{0};
     std::optional<SessionId> asked_;
     std::optional<Session> session_;
-    std::optional<Funds> last_funds_;
+    std::optional<node::LaneFunds> last_funds_;
     bool storing_ = false;
-    bool failed_ = false;  ///< while a voucher is being stored
+    bool failed_ = false;  ///< while a payment is being stored
     bool leaving_ = false;
     bool reopened_ = false;
     Amount earlier_paid_;

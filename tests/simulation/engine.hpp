@@ -9,6 +9,9 @@
 
 namespace myst::sim {
 
+/// When a run begins.
+inline constexpr UnixTime kBegin{seconds(1'700'000'000)};
+
 class Engine {
 public:
     using Action = std::function<void()>;
@@ -30,6 +33,17 @@ private:
     milliseconds now_{0};
     std::uint64_t next_ = 0;
     std::map<std::pair<milliseconds, std::uint64_t>, Action> events_;
+};
+
+/// The virtual time as the product reads it.
+class EngineClock final : public Clock {
+public:
+    explicit EngineClock(const Engine& engine) : engine_(engine) {}
+    [[nodiscard]] UnixTime unix_now() const override { return std::chrono::floor<seconds>(kBegin + engine_.now()); }
+    [[nodiscard]] MonotonicTime now() const override { return MonotonicTime(engine_.now()); }
+
+private:
+    const Engine& engine_;
 };
 
 }  // namespace myst::sim

@@ -39,6 +39,12 @@ Uint128 bits(const Hash32& word, std::size_t first_byte, std::size_t count) {
     return value;
 }
 
+/// The first word of an item; its low 40 bits are left out.
+codec::Voucher unpack(const Address& provider, const Hash32& word) {
+    return {provider, static_cast<std::uint32_t>(bits(word, 24, 3)), *Amount::from_wide(bits(word, 0, 12)),
+            *Amount::from_wide(bits(word, 12, 12))};
+}
+
 }  // namespace
 
 void LanesModel::deposit(const Address& signer, Amount amount) {
@@ -89,8 +95,19 @@ bool LanesModel::release(const Address& caller, const Address& signer, const Add
 }
 
 Amount LanesModel::settle(const Address& provider, const std::vector<Item>& items) {
+    return settle_all(provider, items);
+}
+
+Amount LanesModel::settle_ticks(const Address& provider, const std::vector<TickItem>& items) {
+    return settle_all(provider, items);
+}
+
+template <class AnyItem>
+Amount LanesModel::settle_all(const Address& provider, const std::vector<AnyItem>& items) {
     Amount paid_out;
-    for (const auto& item : items) add(paid_out, apply(provider, item));
+    for (const auto& item : items) {
+        if (const auto claim = read(provider, item)) add(paid_out, apply(provider, *claim));
+    }
     const auto fee = Amount::from_wide(paid_out.units() * fee_bps_ / kBasisPoints).value_or(Amount{});
     take(balance_, paid_out);
     add(fees_, fee);
@@ -98,14 +115,34 @@ Amount LanesModel::settle(const Address& provider, const std::vector<Item>& item
     return paid_out;
 }
 
-Amount LanesModel::apply(const Address& provider, const Item& item) {
+std::optional<LanesModel::Claim> LanesModel::read(const Address& provider, const Item& item) const {
     const auto& [word, r, vs] = item;
-    auto total = *Amount::from_wide(bits(word, 0, 12));
-    auto cap = *Amount::from_wide(bits(word, 12, 12));
-    const auto epoch = static_cast<std::uint32_t>(bits(word, 24, 3));
-    if (bits(word, 27, 5) != 0 || total > cap) return {};
-    const auto signer = signatures_->recover({{provider, epoch, total, cap}, {r, vs}});
-    if (signer.is_zero()) return {};
+    const auto voucher = unpack(provider, word);
+    if (bits(word, 27, 5) != 0 || voucher.total > voucher.cap) return std::nullopt;
+    const auto signer = signatures_->recover(codec::SignedVoucher{voucher, {r, vs}});
+    if (signer.is_zero()) return std::nullopt;
+    return Claim{signer, voucher.epoch, voucher.total, voucher.cap};
+}
+
+std::optional<LanesModel::Claim> LanesModel::read(const Address& provider, const TickItem& item) const {
+    const auto& [word, ticks, preimage, r, vs] = item;
+    codec::TickVoucher voucher{unpack(provider, word), preimage, static_cast<std::uint64_t>(bits(ticks, 20, 8)),
+                               static_cast<std::uint16_t>(bits(ticks, 28, 2))};
+    const auto count = static_cast<std::uint16_t>(bits(ticks, 30, 2));
+    if (bits(word, 27, 5) != 0 || bits(ticks, 0, 16) != 0 || bits(ticks, 16, 4) != 0) return std::nullopt;
+    if (voucher.max_ticks > codec::kMaxTicks || count > voucher.max_ticks) return std::nullopt;
+    const auto owed = codec::owed_after(voucher, count);
+    if (!owed) return std::nullopt;
+    // The anchor is not shown: it is what the word leads back to, and another one was signed by somebody else.
+    const auto chain = codec::tick_chain(signatures_->domain(), voucher.voucher, voucher.tick_value);
+    for (auto index = count; index > 0; --index) voucher.anchor = codec::previous_word(voucher.anchor, chain, index);
+    const auto signer = signatures_->recover(codec::SignedTickVoucher{voucher, {r, vs}});
+    if (signer.is_zero()) return std::nullopt;
+    return Claim{signer, voucher.voucher.epoch, *owed, voucher.voucher.cap};
+}
+
+Amount LanesModel::apply(const Address& provider, const Claim& claim) {
+    auto [signer, epoch, total, cap] = claim;
     auto& lane = lanes_[{signer, provider}];
     if (epoch != lane.epoch) return {};
     if (lane.release_at != UnixTime{}) cap = total;

@@ -1,5 +1,5 @@
-// The lanes contract as a model: the rules of contracts/src for deposits, lanes, settlement and ways out, in exact
-// integers. Tick vouchers, owners and relayed orders are left out.
+// The lanes contract as a model: the rules of contracts/src for deposits, lanes, settlement with and without ticks, and
+// ways out, in exact integers. Owners and relayed orders are left out.
 #pragma once
 
 #include <array>
@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "myst/base/clock.hpp"
+#include "myst/ports/chain.hpp"
 #include "signatures.hpp"
 
 namespace myst::sim {
@@ -15,20 +15,10 @@ namespace myst::sim {
 /// A copy is a snapshot. Calls that the contract would revert change nothing and return false or zero.
 class LanesModel {
 public:
-    struct Account {
-        Amount free;
-        Amount exiting;
-        UnixTime exit_at{};
-        bool operator==(const Account&) const = default;
-    };
-    struct Lane {
-        Amount paid;
-        Amount cap;
-        UnixTime release_at{};
-        std::uint32_t epoch = 0;
-        bool operator==(const Lane&) const = default;
-    };
-    using Item = std::array<Hash32, 3>;  ///< as codec::settle_item packs it
+    using Account = ports::AccountState;
+    using Lane = ports::LaneState;
+    using Item = std::array<Hash32, 3>;      ///< as codec::settle_item packs it
+    using TickItem = std::array<Hash32, 5>;  ///< as codec::settle_ticks_item packs it
 
     LanesModel(Signatures& signatures, std::uint64_t fee_bps, seconds window)
         : signatures_(&signatures), fee_bps_(fee_bps), window_(window) {}
@@ -41,6 +31,7 @@ public:
     bool release(const Address& caller, const Address& signer, const Address& provider, UnixTime now);
     /// What left the payers' deposits, the fee included.
     Amount settle(const Address& provider, const std::vector<Item>& items);
+    Amount settle_ticks(const Address& provider, const std::vector<TickItem>& items);
 
     [[nodiscard]] Account account(const Address& signer) const;
     [[nodiscard]] Lane lane(const Address& signer, const Address& provider) const;
@@ -61,7 +52,18 @@ public:
 private:
     using LaneKey = std::pair<Address, Address>;  ///< payer, provider
 
-    Amount apply(const Address& provider, const Item& item);
+    /// What an item that is in order amounts to.
+    struct Claim {
+        Address signer;
+        std::uint32_t epoch = 0;
+        Amount total;
+        Amount cap;
+    };
+    [[nodiscard]] std::optional<Claim> read(const Address& provider, const Item& item) const;
+    [[nodiscard]] std::optional<Claim> read(const Address& provider, const TickItem& item) const;
+    template <class AnyItem>
+    Amount settle_all(const Address& provider, const std::vector<AnyItem>& items);
+    Amount apply(const Address& provider, const Claim& claim);
 
     Signatures* signatures_;
     std::uint64_t fee_bps_;

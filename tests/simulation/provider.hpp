@@ -1,25 +1,19 @@
-// The simulated provider: pay::PayeeSession, driven as node/exit_sessions.cpp, node/exit_admission.cpp and
-// node/settlement.cpp drive it.
+// The simulated provider: pay::PayeeSession and node/exit_payment.hpp, driven as node/exit_sessions.cpp,
+// node/exit_admission.cpp and node/settlement.cpp drive them.
 #pragma once
 
+#include "myst/node/exit_session.hpp"
+#include "myst/node/settlement.hpp"
 #include "world.hpp"
 
 namespace myst::sim {
 
 /// What the provider's disk holds.
 struct ProviderLedger {
-    struct Session {
-        Amount cost;
-        Amount paid;
-    };
-    std::map<std::uint32_t, codec::SignedVoucher> held;  ///< the highest of each epoch
-    std::map<SessionId, Session> sessions;
+    ProofsByEpoch held;
+    std::map<SessionId, ports::SessionRecord> sessions;
     std::optional<Transaction> outbox;  ///< a settlement on its way
 
-    [[nodiscard]] Amount highest(std::uint32_t epoch) const {
-        const auto found = held.find(epoch);
-        return found == held.end() ? Amount{} : found->second.voucher.total;
-    }
     /// What the payer's sessions cost beyond what was paid in them.
     [[nodiscard]] Amount unpaid() const;
 };
@@ -41,6 +35,7 @@ public:
     void release();
 
     [[nodiscard]] bool is_up() const { return up_; }
+    [[nodiscard]] bool has_chain() const { return session_ && session_->exit.payee.tick_voucher() != nullptr; }
     [[nodiscard]] Disk<ProviderLedger>& disk() { return disk_; }
     /// Nothing is held that settling would turn into money, and no transaction is on its way.
     [[nodiscard]] bool is_settled() const;
@@ -53,32 +48,28 @@ public:
 
 private:
     struct Session {
-        SessionId id;
-        pay::PayeeSession payee;
-        pay::Coverage coverage;
-        milliseconds coverage_at{0};
-        std::optional<milliseconds> opened;
-        milliseconds last_frame{0};
-        milliseconds saved{0};
-        std::uint64_t connection = 0;
-        unsigned storing = 0;
-        Amount taken;  ///< cost at the moment of the last byte
+        node::ExitSession exit;
         Amount base;
+        bool refused = false;  ///< the newest stream; nothing more of it is heard
+        Amount taken{};        ///< cost at the moment of the last byte
     };
 
     void greet(std::uint64_t connection, const pay::HelloFrame& hello);
-    void take_voucher(const pay::VoucherFrame& frame);
-    void store(const codec::SignedVoucher& voucher);
+    void take_payment(const pay::Frame& frame);
+    void store(const ports::HeldVoucher& proof);
+    void credit(const ports::HeldVoucher& proof);
     void acknowledge();
     void refuse(pay::RefuseCode code);
     void refresh_coverage();
+    void read_meter() { session_->exit.traffic.down = world_.gate.passed; }
     void save(Amount extra_paid, Disk<ProviderLedger>::Write also, Disk<ProviderLedger>::Done done);
     void end_session();
     void settle();
     void work_outbox();
-    [[nodiscard]] Amount gain(const LanesModel& contract) const;
+    /// What is held for the lane's epoch, if settling it brings money.
+    [[nodiscard]] std::optional<node::UnsettledVoucher> unsettled() const;
     [[nodiscard]] bool sees_chain() const { return now() >= chain_back_; }
-    [[nodiscard]] milliseconds connected() const;
+    [[nodiscard]] milliseconds connected() const { return session_->exit.connected(world_.clock.now()); }
     [[nodiscard]] milliseconds now() const { return world_.engine.now(); }
 
     World& world_;

@@ -1,12 +1,12 @@
 // The only source of chance in a simulation: the same seed gives the same run on every machine.
 #pragma once
 
-#include <cstdint>
+#include "myst/base/rng.hpp"
 
 namespace myst::sim {
 
-/// SplitMix64. Not for keys.
-class Random {
+/// SplitMix64. Not for keys outside a simulation.
+class Random final : public Rng {
 public:
     explicit Random(std::uint64_t seed) : state_(seed) {}
 
@@ -22,6 +22,9 @@ public:
     /// Both ends included.
     std::uint64_t between(std::uint64_t low, std::uint64_t high) { return low + below(high - low + 1); }
     bool chance(std::uint64_t per_mille) { return below(1000) < per_mille; }
+    void fill(std::span<std::uint8_t> out) override {
+        for (auto& byte : out) byte = static_cast<std::uint8_t>(next());
+    }
 
 private:
     std::uint64_t state_;

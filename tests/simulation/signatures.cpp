@@ -6,14 +6,6 @@ namespace myst::sim {
 
 Signatures::Signatures() : domain_(31337, Address{{0xaa}}), payer_(fixed_key(1)) {}
 
-Address Signatures::recover(const codec::SignedVoucher& voucher) {
-    const auto known = known_.find(voucher);
-    if (known != known_.end()) return known->second;
-    const auto signer = codec::recover_signer(domain_, voucher).value_or(Address{});
-    known_.emplace(voucher, signer);
-    return signer;
-}
-
 crypto::PrivateKey fixed_key(std::uint8_t number) {
     std::array<std::uint8_t, 32> bytes{};
     bytes.back() = number;

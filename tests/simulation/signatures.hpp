@@ -3,7 +3,7 @@
 
 #include <map>
 
-#include "myst/codec/voucher.hpp"
+#include "myst/codec/tick_voucher.hpp"
 
 namespace myst::sim {
 
@@ -19,12 +19,21 @@ public:
         return codec::sign_voucher(domain_, voucher, payer_);
     }
     /// The zero address if there is no signer.
-    [[nodiscard]] Address recover(const codec::SignedVoucher& voucher);
+    [[nodiscard]] Address recover(const codec::SignedVoucher& voucher) { return recall(known_, voucher); }
+    [[nodiscard]] Address recover(const codec::SignedTickVoucher& voucher) { return recall(known_ticks_, voucher); }
 
 private:
+    template <class SignedVoucher>
+    Address recall(std::map<SignedVoucher, Address>& known, const SignedVoucher& voucher) {
+        const auto found = known.find(voucher);
+        if (found != known.end()) return found->second;
+        return known.emplace(voucher, codec::recover_signer(domain_, voucher).value_or(Address{})).first->second;
+    }
+
     codec::LaneDomain domain_;
     crypto::PrivateKey payer_;
     std::map<codec::SignedVoucher, Address> known_;
+    std::map<codec::SignedTickVoucher, Address> known_ticks_;
 };
 
 /// A private key that is the same in every run.

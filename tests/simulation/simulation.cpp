@@ -81,7 +81,7 @@ private:
     }
 
     void mishap() {
-        const auto kind = world_.random.below(19);
+        const auto kind = world_.random.below(22);
         world_.note("mishap", kind);
         const auto now = world_.engine.now();
         const milliseconds time(world_.random.between(100, 8'000));
@@ -107,7 +107,10 @@ private:
             case 8: world_.provider->lose_chain_until(now + 2 * time); return;
             case 9: world_.consumer->lose_chain_until(now + 2 * time); return;
             case 10: return skew();
-            case 11: return world_.consumer->forge();
+            case 11:
+            case 19: return world_.consumer->forge();
+            case 20: return world_.consumer->flood();
+            case 21: return world_.random.chance(500) ? crash_provider(time) : crash_consumer(time);
             case 13: return top_up();
             case 12:
             case 14: return take_out();
@@ -118,6 +121,7 @@ private:
     void crash_provider(milliseconds time) {
         if (!world_.provider->is_up()) return;
         ++world_.tally.crashes;
+        if (world_.provider->has_chain()) ++world_.tally.cut_chains;
         world_.provider->crash();
         const bool restore = provider_backup_ && world_.random.chance(700);
         auto backup = restore ? std::exchange(provider_backup_, std::nullopt) : std::nullopt;
@@ -129,6 +133,7 @@ private:
     void crash_consumer(milliseconds time) {
         if (!world_.consumer->is_up()) return;
         ++world_.tally.crashes;
+        if (world_.consumer->has_chain()) ++world_.tally.cut_chains;
         world_.consumer->crash();
         const bool restore = consumer_backup_ && world_.random.chance(700);
         auto backup = restore ? std::exchange(consumer_backup_, std::nullopt) : std::nullopt;
@@ -219,7 +224,7 @@ private:
         auto contract = world_.chain.head();
         const auto payer = world_.payer();
         const auto lane = contract.lane(payer, kProvider);
-        const auto lost = world_.provider->disk().durable().highest(lane.epoch).minus_saturating(lane.paid);
+        const auto lost = world_.provider->disk().durable().held.highest(lane.epoch).minus_saturating(lane.paid);
         if (!lost.is_zero()) ++world_.tally.uncovered;
         if (world_.plan.window > world_.plan.faulty_time + kLimit) {
             world_.auditor.require(lost <= world_.plan.payee_risk, "the provider loses more than its risk limit");

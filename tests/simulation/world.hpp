@@ -7,27 +7,29 @@
 #include "auditor.hpp"
 #include "chain_model.hpp"
 #include "disk.hpp"
+#include "myst/pay/chunk_policy.hpp"
 #include "myst/pay/frame.hpp"
 #include "myst/pay/payee.hpp"
 #include "myst/pay/payer.hpp"
+#include "tally.hpp"
 #include "trace.hpp"
 
 namespace myst::sim {
 
 inline constexpr milliseconds kTick{250};
-inline constexpr UnixTime kBegin{seconds(1'700'000'000)};
 
 /// What a seed decides before its run begins; what happens during the run is drawn as it goes.
 struct Plan {
     explicit Plan(Random& random);
 
     pay::Tariff tariff;
-    std::uint64_t chunk_bytes;
+    pay::ChunkTerms chunk;  ///< the consumer's settings; `risk_limit` is that of a whole connection
+    Amount reserve_ahead;   ///< as well
     std::uint64_t credit_bytes;
     std::uint64_t bytes_per_tick;  ///< what the consumer would like to carry
     Amount deposit;
-    Amount payee_risk;  ///< the provider's limit per payer
-    Amount payer_risk;  ///< the consumer's limit per connection
+    Amount payee_risk;     ///< the provider's limit per payer
+    Amount payee_trigger;  ///< of it, at so much the provider settles
     std::uint64_t fee_bps;
     seconds window{};
     milliseconds faulty_time{};
@@ -50,26 +52,30 @@ struct Gate {
     std::uint64_t passed = 0;
 };
 
+/// The best proof of payment for each epoch of the lane, as either ledger keeps it.
+class ProofsByEpoch {
+public:
+    /// Unless the one that is there is as good.
+    void keep(const ports::HeldVoucher& proof) {
+        const auto [place, is_new] = proofs_.try_emplace(proof.voucher.voucher.epoch, proof);
+        if (!is_new && proof.replaces(place->second)) place->second = proof;
+    }
+    [[nodiscard]] const ports::HeldVoucher* find(std::uint32_t epoch) const {
+        const auto found = proofs_.find(epoch);
+        return found == proofs_.end() ? nullptr : &found->second;
+    }
+    [[nodiscard]] Amount highest(std::uint32_t epoch) const {
+        const auto* proof = find(epoch);
+        return proof != nullptr ? proof->total() : Amount{};
+    }
+    [[nodiscard]] const std::map<std::uint32_t, ports::HeldVoucher>& all() const { return proofs_; }
+
+private:
+    std::map<std::uint32_t, ports::HeldVoucher> proofs_;
+};
+
 class Consumer;
 class Provider;
-
-/// How often what happened, over any number of runs.
-struct Tally {
-    std::uint64_t vouchers = 0;
-    std::uint64_t credited = 0;
-    std::uint64_t refused = 0;
-    std::uint64_t settlements = 0;
-    std::uint64_t crashes = 0;
-    std::uint64_t restores = 0;
-    std::uint64_t disk_failures = 0;
-    std::uint64_t reorganisations = 0;
-    std::uint64_t flips = 0;
-    std::uint64_t forgeries = 0;
-    std::uint64_t adoptions = 0;
-    std::uint64_t new_epochs = 0;
-    std::uint64_t exits = 0;
-    std::uint64_t uncovered = 0;  ///< runs at whose end a voucher was not covered in full
-};
 
 struct World {
     World(std::uint64_t seed, Tally& tally, bool tell);
@@ -89,19 +95,21 @@ struct World {
     void note(const char* what, std::uint64_t value = 0) { trace.note(engine.now(), what, value); }
     void note(const char* what, Amount value) { note(what, static_cast<std::uint64_t>(value.units())); }
 
-    [[nodiscard]] UnixTime unix_now() const { return std::chrono::floor<seconds>(kBegin + engine.now()); }
+    [[nodiscard]] UnixTime unix_now() const { return clock.unix_now(); }
     [[nodiscard]] Address payer() const { return signatures.payer().address(); }
 
     Random random;
     Plan plan;
     Tally& tally;
     Engine engine;
+    EngineClock clock{engine};
     Signatures signatures;
     ChainModel chain;
     Auditor auditor;
     Trace trace;
     Gate gate;
-    bool faults = true;  ///< nothing goes wrong any more once this is false
+    std::uint64_t largest_chunk = 0;  ///< that the consumer has paid ahead
+    bool faults = true;               ///< nothing goes wrong any more once this is false
     milliseconds link_down_until{0};
     std::unique_ptr<Consumer> consumer;
     std::unique_ptr<Provider> provider;
