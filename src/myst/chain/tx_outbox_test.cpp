@@ -176,6 +176,19 @@ TEST(TxOutbox, ReportsOnlyAfterTheConfirmations) {
     EXPECT_GE(bench.node.calls["eth_getTransactionReceipt"], 3U);
 }
 
+TEST(TxOutbox, WhatAnEndpointTakesAndDropsIsSentAgainUntilItIsMined) {
+    OutboxBench bench;
+    bench.node.echo = true;
+    bench.on_idle = [&] {
+        if (bench.node.received().size() >= 5) bench.node.echo = false;
+    };
+    ASSERT_TRUE(*bench.submit("a"));
+    ASSERT_GE(bench.node.received().size(), 6U);
+    for (const auto& each : bench.node.received()) EXPECT_EQ(each, bench.node.received().front());
+    EXPECT_EQ(bench.node.executions(intent_of("a").data), 1U);
+    EXPECT_EQ(bench.node.transactions(), 1U);
+}
+
 TEST(TxOutbox, AnEndpointThatTakesEverythingHidesNoForeignUse) {
     OutboxBench bench;
     bench.node.echo = true;
