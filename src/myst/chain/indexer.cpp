@@ -229,18 +229,6 @@ void Indexer::note_progress(std::optional<ports::BlockRef> head) {
     const bool behind = !head || head->number < status_.endpoint_head;
     status_.state = behind ? IndexState::catching_up : IndexState::following;
     status_.caught_up = status_.caught_up || !behind;
-    if (!head) return;
-    std::erase_if(callbacks_, [](const auto& each) { return each.expired(); });
-    const auto current = callbacks_;  // a callback may subscribe
-    for (const auto& each : current) {
-        if (const auto callback = each.lock()) (*callback)(*head);
-    }
-}
-
-std::shared_ptr<void> Indexer::subscribe(HeadCallback callback) {
-    auto kept = std::make_shared<HeadCallback>(std::move(callback));
-    callbacks_.push_back(kept);
-    return kept;
 }
 
 Task<Result<Hash32>> Indexer::dump_hash() {

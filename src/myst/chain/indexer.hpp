@@ -2,8 +2,6 @@
 // restarts. State machine and failure table: docs/chain-integration.md.
 #pragma once
 
-#include <functional>
-#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -41,8 +39,6 @@ struct IndexerStatus {
 /// Control thread; its SQLite work runs in the pool. Source and pool must outlive it. One `run` at a time.
 class Indexer {
 public:
-    using HeadCallback = std::function<void(const ports::BlockRef&)>;
-
     Indexer(IndexerSettings settings, BlockSource& source, WorkerPool& pool);
 
     /// Opens the file; `run` does it if it has not been done. Needs no endpoint.
@@ -57,9 +53,6 @@ public:
     [[nodiscard]] const IndexerSettings& settings() const { return settings_; }
     [[nodiscard]] const IndexerStatus& status() const { return status_; }
     [[nodiscard]] std::optional<ports::BlockRef> head() const { return status_.head; }
-    /// Calls back whenever the tables have changed to a new head, also after a reorganisation, until the handle is
-    /// destroyed. The callback must not block.
-    [[nodiscard]] std::shared_ptr<void> subscribe(HeadCallback callback);
 
     /// Hash over the derived tables: equal to that of an index built anew from the same chain.
     [[nodiscard]] Task<Result<Hash32>> dump_hash();
@@ -92,7 +85,6 @@ private:
     std::shared_ptr<ChainStore> store_;
     IndexerStatus status_;
     std::optional<Error> alarm_;
-    std::vector<std::weak_ptr<HeadCallback>> callbacks_;
     std::uint64_t batch_;
     std::uint64_t granted_ = 0;  ///< ranges fetched
     unsigned shorter_ = 0;

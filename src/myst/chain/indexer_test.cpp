@@ -281,20 +281,6 @@ TEST(Indexer, TriesLargerRangesAgain) {
     expect_like_model(bench);
 }
 
-TEST(Indexer, ForgetsSubscribersThatAreGone) {
-    IndexerBench bench;
-    std::size_t heard = 0;
-    auto handle = bench.indexer->subscribe([&](const ports::BlockRef&) { ++heard; });
-    bench.mine(3, 1);
-    ASSERT_FALSE(bench.follow());
-    EXPECT_GT(heard, 0U);
-    handle.reset();
-    heard = 0;
-    bench.mine(3, 2);
-    ASSERT_FALSE(bench.follow());
-    EXPECT_EQ(heard, 0U);
-}
-
 TEST(ChainStore, RefusesToUndoMoreThanItCan) {
     auto store = ChainStore::open(":memory:", 4);
     ASSERT_TRUE(store);

@@ -18,11 +18,12 @@ enum class Scenario { while_following, while_stopped, during_a_batch, shorter_ch
 constexpr std::size_t kScenarios = 5;
 
 /// Replaces the newest blocks while the index is reading them.
-Task<> reorganise_soon(JsonRpcClient& client, std::uint64_t depth, std::size_t after, EventSignal& applied,
+Task<> reorganise_soon(Indexer& indexer, JsonRpcClient& client, std::uint64_t depth, std::size_t after,
                        std::optional<Result<>>& done) {
     for (std::size_t i = 0; i < after; ++i) {
-        const bool more = co_await applied.wait(milliseconds(500));
-        if (!more) break;  // several at once were one notification
+        const auto before = testing::head_of(indexer);
+        const bool more = co_await testing::head_changes(indexer, before, milliseconds(500));
+        if (!more) break;  // several changes were seen as one
     }
     json::array params;
     params.emplace_back(depth);
@@ -34,13 +35,11 @@ Task<> reorganise_soon(JsonRpcClient& client, std::uint64_t depth, std::size_t a
 Task<> follow_while_reorganised(Indexer& indexer, JsonRpcClient& client, std::uint64_t depth, std::size_t after,
                                 std::optional<Result<>>& done) {
     const auto executor = co_await asio::this_coro::executor;
-    EventSignal applied(executor);
     std::optional<Error> ended;
-    const auto handle = indexer.subscribe([&](const ports::BlockRef&) { applied.notify(); });
     EventSignal halted(executor);
     TaskGroup group(executor);
     group.spawn("indexer", testing::drive(indexer, ended, halted));
-    co_await reorganise_soon(client, depth, after, applied, done);
+    co_await reorganise_soon(indexer, client, depth, after, done);
     group.cancel();
     co_await group.join();
     EXPECT_FALSE(ended) << ended->describe();
@@ -69,22 +68,19 @@ private:
 Task<> measure_detection(Indexer& indexer, CountingSource& source, JsonRpcClient& client, std::uint64_t depth,
                          std::size_t& polls) {
     const auto executor = co_await asio::this_coro::executor;
-    EventSignal applied(executor);
     EventSignal halted(executor);
     std::optional<Error> ended;
-    const auto handle = indexer.subscribe([&](const ports::BlockRef&) { applied.notify(); });
     TaskGroup group(executor);
     group.spawn("indexer", testing::drive(indexer, ended, halted));
-    while (indexer.status().state != ports::IndexState::following)
-        std::ignore = co_await applied.wait(milliseconds(50));
-    std::ignore = co_await applied.wait(milliseconds(50));
+    while (indexer.status().state != ports::IndexState::following) co_await sleep_for(milliseconds(1));
+    const auto head = testing::head_of(indexer);
     json::array params;
     params.emplace_back(depth);
     params.emplace_back(json::array{});
     auto replaced = co_await client.call("anvil_reorg", std::move(params));
     EXPECT_TRUE(replaced);
     const auto before = source.polls;
-    const bool noticed = co_await applied.wait(milliseconds(20'000));
+    const bool noticed = co_await testing::head_changes(indexer, head, milliseconds(20'000));
     EXPECT_TRUE(noticed);
     polls = source.polls - before;
     group.cancel();

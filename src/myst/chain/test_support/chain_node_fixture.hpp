@@ -60,10 +60,9 @@ inline Task<> follow_node(Indexer& indexer, JsonRpcClient& client, std::optional
     const auto executor = co_await asio::this_coro::executor;
     auto opened = co_await indexer.open();
     EXPECT_TRUE(opened) << (opened ? "" : opened.error().message);
-    EventSignal signal(executor);
-    const auto handle = indexer.subscribe([&](const ports::BlockRef&) { signal.notify(); });
+    EventSignal halted(executor);
     TaskGroup group(executor);
-    group.spawn("indexer", drive(indexer, ended, signal));
+    group.spawn("indexer", drive(indexer, ended, halted));
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
     while (!ended) {
         auto newest = co_await newest_header(client);
@@ -73,7 +72,7 @@ inline Task<> follow_node(Indexer& indexer, JsonRpcClient& client, std::optional
             ADD_FAILURE() << "the indexer is stuck at block " << (indexer.head() ? indexer.head()->number : 0);
             break;
         }
-        std::ignore = co_await signal.wait(milliseconds(50));
+        std::ignore = co_await halted.wait(milliseconds(20));
     }
     group.cancel();
     co_await group.join();

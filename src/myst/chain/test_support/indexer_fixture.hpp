@@ -46,18 +46,33 @@ inline Task<> drive(Indexer& indexer, std::optional<Error>& ended, EventSignal& 
     signal.notify();
 }
 
+/// Zero if there is none.
+inline Hash32 head_of(const Indexer& indexer) {
+    return indexer.head() ? indexer.head()->hash : Hash32{};
+}
+
+/// Waits until the index has another head than `before`, for `limit` at most; whether it has.
+inline Task<bool> head_changes(Indexer& indexer, Hash32 before, milliseconds limit) {
+    const auto deadline = std::chrono::steady_clock::now() + limit;
+    while (head_of(indexer) == before) {
+        if (std::chrono::steady_clock::now() > deadline) co_return false;
+        co_await sleep_for(milliseconds(1));
+    }
+    co_return true;
+}
+
 /// Runs the indexer until its head is `target`, or it has halted.
 inline Task<> follow_until(Indexer& indexer, Hash32 target, std::optional<Error>& ended) {
     const auto executor = co_await asio::this_coro::executor;
-    auto opened = co_await indexer.open();  // first: the head may be the target already, and nothing will change
+    auto opened = co_await indexer.open();
     EXPECT_TRUE(opened) << (opened ? "" : opened.error().message);
-    EventSignal signal(executor);
-    const auto handle = indexer.subscribe([&](const ports::BlockRef&) { signal.notify(); });
+    EventSignal halted(executor);
     TaskGroup group(executor);
-    group.spawn("indexer", drive(indexer, ended, signal));
+    group.spawn("indexer", drive(indexer, ended, halted));
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     while (!ended && !(indexer.head() && indexer.head()->hash == target)) {
-        const bool notified = co_await signal.wait(milliseconds(20'000));
-        if (notified) continue;
+        std::ignore = co_await halted.wait(milliseconds(1));
+        if (std::chrono::steady_clock::now() < deadline) continue;
         ADD_FAILURE() << "the indexer is stuck at block " << (indexer.head() ? indexer.head()->number : 0);
         break;
     }
