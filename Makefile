@@ -7,7 +7,7 @@ export MYST_JOBS := $(JOBS)
 export KEEP
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help install build contracts demo test test-long test-geth mutants bench-pay bench-db lint format clean
+.PHONY: help install build contracts demo test test-long test-geth mutants bench-pay bench-db bench-scale lint format clean
 
 help:
 	@echo 'make demo       install, build, and run the paid tunnel in network namespaces (KEEP=1 leaves it running)'
@@ -17,6 +17,7 @@ help:
 	@echo 'make mutants    plant bugs in a copy, and see that the tests notice'
 	@echo 'make bench-db   how many records one core and this disk can take, and how fast they are found'
 	@echo 'make bench-pay  how many payments one core and this disk can take; on an idle machine'
+	@echo 'make bench-scale  what a full node costs in networks of many, simulated'
 	@echo 'make build      release build of mystd and myst in build/release/cmd'
 	@echo 'make lint       layers, banned patterns, clang-format, clang-tidy over everything'
 	@echo 'make format     rewrite the C++ sources with clang-format'
@@ -56,6 +57,11 @@ bench-pay: install
 	@tools/build.sh release bench_pay
 	@mkdir -p bench/results
 	@build/release/bench/bench_pay bench/results/pay.json
+
+bench-scale: install
+	@tools/build.sh release bench_scale
+	@mkdir -p bench/results
+	@build/release/bench/bench_scale bench/results/scale.json
 
 lint: install
 	@tools/run_tests.py --only lint tidy --all-files

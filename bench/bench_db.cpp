@@ -6,8 +6,6 @@
 #include <iostream>
 #include <string>
 
-#include <unistd.h>
-
 #include <boost/asio/io_context.hpp>
 #include <boost/json.hpp>
 
@@ -173,14 +171,6 @@ Rate measure_signatures() {
 
 Rate measure_ingest(const std::vector<std::string>& texts, const std::filesystem::path& folder) {
     return measure(texts.size(), [&] { StoreOnDisk(folder).fill(texts); });
-}
-
-std::uint64_t resident_bytes() {
-    std::ifstream statm("/proc/self/statm");
-    std::uint64_t size = 0;
-    std::uint64_t resident = 0;
-    statm >> size >> resident;
-    return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 struct Queries {

@@ -3,10 +3,12 @@
 
 #include <sched.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <fstream>
 #include <vector>
 
 #include "myst/base/check.hpp"
@@ -30,6 +32,15 @@ inline nanoseconds processor_time() {
     timespec used{};
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
     return seconds(used.tv_sec) + nanoseconds(used.tv_nsec);
+}
+
+/// Memory of this process that is not swapped out.
+inline std::uint64_t resident_bytes() {
+    std::ifstream statm("/proc/self/statm");
+    std::uint64_t size = 0;
+    std::uint64_t resident = 0;
+    statm >> size >> resident;
+    return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
 /// Operations per second of wall time, and of the processor time that the program was given of it.

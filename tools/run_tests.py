@@ -33,6 +33,7 @@ LONG_ENVIRONMENT = {
     "FOUNDRY_FUZZ_RUNS": "20000",
     "FOUNDRY_INVARIANT_RUNS": "1000",
     "MYST_SIMULATION_SEEDS": "100000",
+    "MYST_SCALE_NODES": "1000",
     "MYST_KILLS": "1000",
     "MYST_POWER_CUTS": "1000",
     "MYST_FLIPS": "2000",
@@ -67,7 +68,8 @@ def presets(long: bool) -> list[Preset]:
     return [
         Preset("asan", lambda test: "unit" in test.labels(), ["myst_header_check"] if long else []),
         Preset("tsan", lambda test: test.name in THREADED),
-        Preset("release", lambda test: bool(test.labels() & of_release), ["mystd", "myst", "bench_db", "bench_pay"]),
+        Preset("release", lambda test: bool(test.labels() & of_release),
+               ["mystd", "myst", "bench_db", "bench_pay", "bench_scale"]),
     ]
 
 
