@@ -87,7 +87,9 @@ ChainAccess::ChainAccess(const Config& config, asio::any_io_executor executor, W
     settings.poll = config.chain.poll;
     settings.reorg_limit = config.chain.reorg_limit;
     indexer_ = std::make_unique<chain::Indexer>(std::move(settings), blocks_, workers_);
-    reader_ = std::make_unique<chain::IndexedChain>(*indexer_, endpoints_);
+    auto indexed = std::make_unique<chain::IndexedChain>(*indexer_, endpoints_);
+    registry_ = indexed.get();
+    reader_ = std::move(indexed);
     chain::LogAuditSettings audit;
     audit.quorum = endpoints_.settings().quorum;
     audit_ = std::make_unique<chain::LogAudit>(audit, *indexer_, auditors(), rng);

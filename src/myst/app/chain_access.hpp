@@ -26,6 +26,8 @@ public:
     /// Starts following the chain, and auditing what was followed.
     void start(TaskGroup& tasks);
     [[nodiscard]] ports::ChainReader& reader() { return *reader_; }
+    /// Who is registered; null in light mode, which cannot tell.
+    [[nodiscard]] ports::ProviderRegistry* registry() { return registry_; }
     /// Starts the transaction outbox of a wallet in `tasks`.
     [[nodiscard]] Result<std::unique_ptr<ports::TxSender>> open_sender(const crypto::PrivateKey& wallet,
                                                                        TaskGroup& tasks);
@@ -46,6 +48,7 @@ private:
     std::unique_ptr<chain::LogAudit> audit_;   ///< null in light mode
     std::shared_ptr<chain::TxOutbox> outbox_;  ///< null until a wallet sends
     std::unique_ptr<ports::ChainReader> reader_;
+    ports::ProviderRegistry* registry_ = nullptr;  ///< the reader's other face
 };
 
 }  // namespace myst::app

@@ -198,6 +198,14 @@ Result<ports::ProviderState> ChainStore::provider(const Address& provider) {
     const std::lock_guard lock(mutex_);
     return tables_->provider(provider);
 }
+Result<bool> ChainStore::is_registered(const NodeKey& node_key) {
+    const std::lock_guard lock(mutex_);
+    return tables_->is_registered(node_key);
+}
+Result<std::vector<ports::RegisteredProvider>> ChainStore::registered(const Address& after, std::size_t limit) {
+    const std::lock_guard lock(mutex_);
+    return tables_->registered(after, limit);
+}
 Result<Hash32> ChainStore::dump_hash() {
     const std::lock_guard lock(mutex_);
     return tables_->dump_hash();

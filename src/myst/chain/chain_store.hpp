@@ -52,6 +52,9 @@ public:
     [[nodiscard]] Result<Address> owner(const Address& signer);
     [[nodiscard]] Result<ports::LaneState> lane(const Address& signer, const Address& provider);
     [[nodiscard]] Result<ports::ProviderState> provider(const Address& provider);
+    /// As ports::ProviderRegistry.
+    [[nodiscard]] Result<bool> is_registered(const NodeKey& node_key);
+    [[nodiscard]] Result<std::vector<ports::RegisteredProvider>> registered(const Address& after, std::size_t limit);
     /// See ChainTables::dump_hash.
     [[nodiscard]] Result<Hash32> dump_hash();
 

@@ -336,15 +336,39 @@ Result<ports::LaneState> ChainTables::lane(const Address& signer, const Address&
                             static_cast<std::uint32_t>(std::get<std::int64_t>(cells[3]))};
 }
 
+Result<ports::ProviderState> ChainTables::to_provider(const Row& row) {
+    auto key = NodeKey::from(std::get<Bytes>(row[0]));
+    auto stake = amount_of(std::get<Bytes>(row[1]));
+    if (!key || !stake) return damaged();
+    return ports::ProviderState{*key, *stake, time_of(std::get<std::int64_t>(row[2]))};
+}
+
 Result<ports::ProviderState> ChainTables::provider(const Address& provider) {
     auto row = get(*tables_[kProviders], provider.view());
     if (!row) return forward_error(row);
     if (!*row) return ports::ProviderState{};
-    const auto& cells = **row;
-    auto key = NodeKey::from(std::get<Bytes>(cells[0]));
-    auto stake = amount_of(std::get<Bytes>(cells[1]));
-    if (!key || !stake) return damaged();
-    return ports::ProviderState{*key, *stake, time_of(std::get<std::int64_t>(cells[2]))};
+    return to_provider(**row);
+}
+
+Result<bool> ChainTables::is_registered(const NodeKey& node_key) {
+    return database_.prepare("SELECT 1 FROM providers WHERE node_key=?").with(node_key).step();
+}
+
+Result<std::vector<ports::RegisteredProvider>> ChainTables::registered(const Address& after, std::size_t limit) {
+    auto query = database_.prepare(
+        "SELECT provider,node_key,stake,leave_at FROM providers WHERE provider>? ORDER BY provider LIMIT ?");
+    query.with(after, static_cast<std::int64_t>(limit));
+    std::vector<ports::RegisteredProvider> out;
+    for (;;) {
+        auto more = query.step();
+        if (!more) return forward_error(more);
+        if (!*more) return out;
+        auto provider = query.fixed<Address>(0);
+        if (!provider) return damaged();
+        auto state = to_provider(tables_[kProviders]->row_at(query, 1));
+        if (!state) return forward_error(state);
+        out.push_back({*provider, *state});
+    }
 }
 
 void ChainTables::begin_block(std::uint64_t number) {

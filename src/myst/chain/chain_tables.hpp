@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-#include "myst/ports/chain.hpp"
+#include "myst/ports/provider_registry.hpp"
 #include "myst/sys/sqlite.hpp"
 
 namespace myst::chain {
@@ -30,6 +30,10 @@ public:
     [[nodiscard]] Result<Address> owner(const Address& signer);
     [[nodiscard]] Result<ports::LaneState> lane(const Address& signer, const Address& provider);
     [[nodiscard]] Result<ports::ProviderState> provider(const Address& provider);
+
+    /// As ports::ProviderRegistry.
+    [[nodiscard]] Result<bool> is_registered(const NodeKey& node_key);
+    [[nodiscard]] Result<std::vector<ports::RegisteredProvider>> registered(const Address& after, std::size_t limit);
 
     /// Later writes are journaled under this block.
     void begin_block(std::uint64_t number);
@@ -53,6 +57,7 @@ private:
     [[nodiscard]] Result<std::optional<Row>> get(Table& table, BytesView key);
     [[nodiscard]] Result<> put(Table& table, BytesView key, std::optional<Row> row);
     [[nodiscard]] Result<> write(Table& table, BytesView key, const std::optional<Row>& row);
+    [[nodiscard]] static Result<ports::ProviderState> to_provider(const Row& row);
     static Bytes pack(const Row& row);
     [[nodiscard]] static Result<Row> unpack(BytesView bytes);
 

@@ -57,4 +57,16 @@ Task<Result<ports::ProviderState>> IndexedChain::provider(Address provider) {
     co_return co_await indexer_.query(std::move(read));
 }
 
+Task<Result<bool>> IndexedChain::is_registered(NodeKey node_key) {
+    if (auto ready = usable(); !ready) co_return forward_error(ready);
+    auto read = [node_key](ChainStore& store) { return store.is_registered(node_key); };
+    co_return co_await indexer_.query(std::move(read));
+}
+
+Task<Result<std::vector<ports::RegisteredProvider>>> IndexedChain::registered(Address after, std::size_t limit) {
+    if (auto ready = usable(); !ready) co_return forward_error(ready);
+    auto read = [after, limit](ChainStore& store) { return store.registered(after, limit); };
+    co_return co_await indexer_.query(std::move(read));
+}
+
 }  // namespace myst::chain

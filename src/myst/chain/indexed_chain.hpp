@@ -3,6 +3,7 @@
 
 #include "myst/chain/indexer.hpp"
 #include "myst/chain/rpc_chain.hpp"
+#include "myst/ports/provider_registry.hpp"
 
 namespace myst::chain {
 
@@ -11,7 +12,7 @@ namespace myst::chain {
 /// once, and whenever it is far behind; failed_precondition once the indexer has halted. While the endpoint cannot be
 /// reached they stay what they were.
 /// The indexer checks the chain's identity at its start and every hour, RpcChain does for the rest.
-class IndexedChain final : public ports::ChainReader {
+class IndexedChain final : public ports::ChainReader, public ports::ProviderRegistry {
 public:
     IndexedChain(Indexer& indexer, RpcCaller& client)
         : indexer_(indexer), remote_(indexer.settings().identity, client) {}
@@ -24,6 +25,9 @@ public:
     [[nodiscard]] Task<Result<Address>> owner_of(Address signer) override;
     [[nodiscard]] Task<Result<ports::LaneState>> lane(Address signer, Address provider) override;
     [[nodiscard]] Task<Result<ports::ProviderState>> provider(Address provider) override;
+    [[nodiscard]] Task<Result<bool>> is_registered(NodeKey node_key) override;
+    [[nodiscard]] Task<Result<std::vector<ports::RegisteredProvider>>> registered(Address after,
+                                                                                  std::size_t limit) override;
     [[nodiscard]] Task<Result<Amount>> token_balance(Address holder) override { return remote_.token_balance(holder); }
     [[nodiscard]] Task<Result<Uint256>> ether_balance(Address holder) override { return remote_.ether_balance(holder); }
     [[nodiscard]] Task<Result<Uint256>> permit_nonce(Address owner) override { return remote_.permit_nonce(owner); }

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "myst/chain/indexed_chain.hpp"
 #include "myst/chain/json_rpc.hpp"
 #include "myst/chain/test_support/indexer_fixture.hpp"
@@ -21,6 +23,36 @@ Task<> compare_tables(Indexer& indexer, testing::LanesModel model) {
         }
         for (const auto& [provider, expected] : model.providers) {
             EXPECT_EQ(store.provider(provider).value(), expected);
+        }
+        return {};
+    };
+    auto done = co_await indexer.query(std::move(check));
+    EXPECT_TRUE(done);
+}
+
+/// Reads the registry in pages of one, and asks for every key that might be registered.
+Task<> compare_registry(Indexer& indexer, testing::LanesModel model) {
+    auto check = [&model](ChainStore& store) -> Result<> {
+        std::vector<ports::RegisteredProvider> all;
+        for (Address after;;) {
+            auto page = store.registered(after, 1);
+            EXPECT_TRUE(page && page->size() <= 1);
+            if (!page || page->empty()) break;
+            all.insert(all.end(), page->begin(), page->end());
+            after = page->back().provider;
+        }
+        std::vector<ports::RegisteredProvider> expected;
+        std::set<NodeKey> keys;
+        for (const auto& [provider, state] : model.providers) {
+            if (state == ports::ProviderState{}) continue;
+            expected.push_back({provider, state});
+            keys.insert(state.node_key);
+        }
+        EXPECT_EQ(all, expected);
+        for (unsigned i = 0; i < 10; ++i) {
+            NodeKey key;  // the model's keys are among these
+            key.bytes[0] = static_cast<std::uint8_t>(i);
+            EXPECT_EQ(store.is_registered(key).value(), keys.contains(key)) << key.hex();
         }
         return {};
     };
@@ -55,6 +87,18 @@ TEST(Indexer, GoesOnAfterARestart) {
     ASSERT_FALSE(bench.follow());
     EXPECT_LT(bench.chain.calls - calls, 12U) << "it began anew";
     EXPECT_EQ(bench.dump(), bench.fresh_dump());
+}
+
+TEST(Indexer, ListsTheRegistryAndFindsNodeKeys) {
+    IndexerBench bench;
+    bench.mine(200, 1);
+    ASSERT_FALSE(bench.follow());
+    std::size_t registered = 0;
+    for (const auto& [provider, state] : bench.chain.model().providers) {
+        if (state != ports::ProviderState{}) ++registered;
+    }
+    ASSERT_GT(registered, 1U) << "the pages would not be tested";
+    sys::testing::run_task(bench.context, compare_registry(*bench.indexer, bench.chain.model()));
 }
 
 /// A reorganisation as data.
@@ -304,6 +348,10 @@ Task<> read_head(IndexedChain& chain, std::optional<Result<ports::BlockRef>>& he
     head = co_await chain.head();
 }
 
+Task<> ask_registry(IndexedChain& chain, std::optional<Result<bool>>& known) {
+    known = co_await chain.is_registered(NodeKey{});
+}
+
 TEST(IndexedChain, IsNotReadBeforeItHasCaughtUp) {
     IndexerBench bench;
     crypto::SystemRng rng;
@@ -319,7 +367,14 @@ TEST(IndexedChain, IsNotReadBeforeItHasCaughtUp) {
     ASSERT_FALSE(*head) << "blocks of an earlier run are not the present";
     EXPECT_EQ(head->error().code, ErrorCode::unavailable);
     EXPECT_NE(head->error().message.find("at block 5 of"), std::string::npos) << head->error().message;
+    std::optional<Result<bool>> known;
+    sys::testing::run_task(bench.context, ask_registry(chain, known));
+    ASSERT_FALSE(*known) << "who was registered then may have left since";
+    EXPECT_EQ(known->error().code, ErrorCode::unavailable);
     ASSERT_FALSE(bench.follow());
+    sys::testing::run_task(bench.context, ask_registry(chain, known));
+    ASSERT_TRUE(*known);
+    EXPECT_FALSE(**known);
     sys::testing::run_task(bench.context, read_head(chain, head));
     ASSERT_TRUE(*head) << head->error().message;
     EXPECT_EQ((*head)->number, 8U);
