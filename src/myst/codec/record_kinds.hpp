@@ -12,6 +12,10 @@ namespace myst::codec {
 inline constexpr std::uint32_t kProposalKind = 30510;
 /// A session message, encrypted to the key in its `p` tag (NIP-44): ephemeral.
 inline constexpr std::uint32_t kEnvelopeKind = 20510;
+/// An author's wish that records of his be deleted (NIP-09).
+inline constexpr std::uint32_t kDeletionKind = 5;
+/// A sealed message to the keys in its `p` tags, from a key made for it alone (NIP-59).
+inline constexpr std::uint32_t kGiftWrapKind = 1059;
 /// Bytes of a proposal's content: what relays admit, and what readers read.
 inline constexpr std::size_t kMaxProposalContent = 8 * 1024;
 /// How old an envelope may be when a relay or its recipient gets it.

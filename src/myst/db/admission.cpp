@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "myst/db/record.hpp"
+#include "myst/db/record_deletion.hpp"
 
 namespace myst::db {
 namespace {
@@ -32,6 +32,14 @@ std::optional<Refusal> check_proposal(const codec::Event& event, const Admission
     }
     if (event.tag("d").value_or("").empty()) return invalid("a proposal must name its service in a d tag");
     if (event.content.size() > policy.max_proposal_bytes) return invalid("the content of the proposal is too large");
+    return std::nullopt;
+}
+
+std::optional<Refusal> check_deletion(const codec::Event& event, const AdmissionPolicy& policy) {
+    // What it deletes would be back after its end.
+    if (event.tag("expiration")) return invalid("a deletion request must not expire");
+    if (deletion_targets(event).empty()) return invalid("a deletion request must name a record of its author");
+    if (event.content.size() > policy.max_deletion_bytes) return invalid("the reason for the deletion is too long");
     return std::nullopt;
 }
 
@@ -70,6 +78,7 @@ std::optional<Refusal> check_admission(const codec::Event& event, const Admissio
     if (event.tag("expiration") && !event.expiration()) return invalid("the expiration tag is malformed");
     if (is_expired(event, now)) return invalid("the record has expired");
     if (event.kind == kProposalKind) return check_proposal(event, policy);
+    if (event.kind == kDeletionKind) return check_deletion(event, policy);
     if (event.kind == kEnvelopeKind) return check_envelope(event, policy, now);
     return std::nullopt;
 }

@@ -12,6 +12,7 @@
 
 namespace myst::db {
 
+using codec::kDeletionKind;
 using codec::kEnvelopeKind;
 using codec::kProposalKind;
 
@@ -28,7 +29,7 @@ struct Refusal {
 };
 
 struct AdmissionPolicy {
-    std::vector<std::uint32_t> kinds = {kProposalKind, kEnvelopeKind};  ///< empty: every kind
+    std::vector<std::uint32_t> kinds = {kProposalKind, kEnvelopeKind, kDeletionKind};  ///< empty: every one
     std::size_t max_content_bytes = 64 * 1024;
     std::size_t max_tags = 64;
     std::size_t max_ephemeral_tags = 4;      ///< of ephemeral records; an envelope needs one
@@ -37,6 +38,7 @@ struct AdmissionPolicy {
     seconds max_envelope_age = codec::kEnvelopeLife;
     seconds max_proposal_life{24 * 3600};  ///< expiration minus created_at
     std::size_t max_proposal_bytes = codec::kMaxProposalContent;
+    std::size_t max_deletion_bytes = 1024;  ///< of the reason that a deletion request may give
 };
 
 /// None: the record may be taken. The caller verifies id and signature.

@@ -79,7 +79,11 @@ struct RecordHub::State {
     RecordStore& store;
     const Clock& clock;
     const AdmissionPolicy policy;
-    SeenIds seen{kSeenCapacity};
+    SeenIds stored{kSeenCapacity};     ///< what the store took
+    SeenIds passed_on{kSeenCapacity};  ///< of kinds that are not stored
+    [[nodiscard]] SeenIds& seen(const codec::Event& event) {
+        return codec::classify_kind(event.kind) == codec::KindClass::ephemeral ? passed_on : stored;
+    }
     WatchIndex watches;
     std::size_t followers = 0;
     std::uint64_t deliveries = 0;
@@ -127,7 +131,7 @@ Task<Receipt> RecordHub::submit(SharedRecord record) {
     if (const auto refusal = check_admission(event, state_->policy, state_->clock.unix_now())) {
         co_return refused(refusal->message());
     }
-    if (state_->seen.contains(event.id)) co_return accepted_silently("duplicate: this record is here already");
+    if (state_->seen(event).contains(event.id)) co_return accepted_silently("duplicate: this record is here already");
     if (codec::classify_kind(event.kind) != codec::KindClass::ephemeral) {
         auto outcome = co_await state_->store.put(record, state_->clock.unix_now());
         if (!outcome && outcome.error().code == ErrorCode::limit_exceeded) {
@@ -141,9 +145,12 @@ Task<Receipt> RecordHub::submit(SharedRecord record) {
         if (*outcome == PutOutcome::older) {
             co_return refused("duplicate: a newer version of this record is here already");
         }
+        if (*outcome == PutOutcome::deleted) co_return refused("blocked: the author has deleted this record");
         if (*outcome == PutOutcome::expired) co_return refused("invalid: the record has expired");
     }
-    if (!state_->seen.insert(event.id)) co_return accepted_silently("duplicate: this record is here already");
+    if (!state_->seen(event).insert(event.id)) co_return accepted_silently("duplicate: this record is here already");
+    // Among what was seen may be records that have just been deleted.
+    if (event.kind == codec::kDeletionKind) state_->stored = SeenIds(kSeenCapacity);
     Receipt receipt;
     receipt.accepted = true;
     receipt.fresh = true;

@@ -18,6 +18,7 @@ enum class PutOutcome {
     stored,     ///< new, and readable from now on
     duplicate,  ///< this very record is stored already
     older,      ///< a newer version of the same address is stored, or was until it expired
+    deleted,    ///< its author has asked that it be deleted
     expired,    ///< its expiry has passed
     ephemeral,  ///< of a kind that is never stored
 };

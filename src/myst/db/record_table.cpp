@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "myst/codec/record_kinds.hpp"
+
 namespace myst::db {
 namespace {
 
@@ -34,21 +36,13 @@ CREATE TABLE record_tags(
     created_at INTEGER NOT NULL,
     id BLOB NOT NULL,
     expires_at INTEGER,
-    PRIMARY KEY(name, value, kind, created_at DESC, id)) WITHOUT ROWID;)"};
+    PRIMARY KEY(name, value, kind, created_at DESC, id)) WITHOUT ROWID;)",
+                                              kDeletionSchema};
 
 bool is_indexed(const codec::Tag& tag) {
     if (tag.size() < 2 || tag[0].size() != 1) return false;
     const char c = tag[0][0];
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-/// The number that a `SELECT count(*)` gives.
-Result<std::size_t> count_of(sys::Statement& statement) {
-    auto row = statement.step();
-    const auto count = row && *row ? statement.integer(0) : 0;
-    statement.reset();
-    if (!row) return forward_error(row);
-    return static_cast<std::size_t>(count);
 }
 
 void bind_values(sys::Statement& statement, const std::vector<SqlValue>& values) {
@@ -64,11 +58,20 @@ void bind_values(sys::Statement& statement, const std::vector<SqlValue>& values)
 
 }  // namespace
 
+Result<std::size_t> RecordTable::count_of(sys::Statement& statement) {
+    auto row = statement.step();
+    const auto count = row && *row ? statement.integer(0) : 0;
+    statement.reset();
+    if (!row) return forward_error(row);
+    return static_cast<std::size_t>(count);
+}
+
 std::string_view to_string(PutOutcome outcome) {
     switch (outcome) {
         case PutOutcome::stored: return "stored";
         case PutOutcome::duplicate: return "duplicate";
         case PutOutcome::older: return "older";
+        case PutOutcome::deleted: return "deleted";
         case PutOutcome::expired: return "expired";
         case PutOutcome::ephemeral: return "ephemeral";
     }
@@ -84,6 +87,7 @@ RecordTable::RecordTable(sys::Database database, StoreLimits limits)
       load_(database_.prepare("SELECT json FROM records WHERE id=?")),
       count_author_(database_.prepare("SELECT count(*) FROM records WHERE author=?")),
       count_names_(database_.prepare("SELECT count(*) FROM records WHERE author=? AND kind=?")),
+      count_kind_(database_.prepare("SELECT count(*) FROM records WHERE kind=?")),
       expired_(database_.prepare("SELECT seq FROM records WHERE expires_at<=? ORDER BY expires_at LIMIT 1")),
       expired_of_author_(
           database_.prepare("SELECT seq FROM records WHERE expires_at<=? AND author=? ORDER BY expires_at LIMIT 1")),
@@ -98,7 +102,8 @@ RecordTable::RecordTable(sys::Database database, StoreLimits limits)
       find_json_(database_.prepare("SELECT json FROM records WHERE seq=?")),
       delete_tag_(
           database_.prepare("DELETE FROM record_tags WHERE name=? AND value=? AND kind=? AND created_at=? AND id=?")),
-      delete_(database_.prepare("DELETE FROM records WHERE seq=?")) {}
+      delete_(database_.prepare("DELETE FROM records WHERE seq=?")),
+      deletions_(database_) {}
 
 Result<RecordTable> RecordTable::open(const std::string& path, StoreLimits limits) {
     auto database = sys::Database::open(path, sys::Durability::normal);
@@ -141,6 +146,10 @@ Result<PutOutcome> RecordTable::put_one(const Record& record, UnixTime now) {
     find_id_.reset();
     if (!known) return forward_error(known);
     if (*known) return PutOutcome::duplicate;
+    if (event.kind == codec::kDeletionKind) return put_deletion(record, now);
+    auto deleted = deletions_.covers(event);
+    if (!deleted) return forward_error(deleted);
+    if (*deleted) return PutOutcome::deleted;
     if (const auto address = address_of(event)) return replace(record, *address, now);
     if (auto room = make_room(record, nullptr, now); !room) return forward_error(room);
     if (auto done = insert(record, nullptr); !done) return forward_error(done);
@@ -196,8 +205,12 @@ Result<> RecordTable::make_room(const Record& record, const RecordAddress* addre
                         "replace records instead of adding, or let some expire");
         }
     }
+    return make_room_in_all(now);
+}
+
+Result<> RecordTable::make_room_in_all(UnixTime now) {
     if (stored_ < limits_.records) return {};
-    auto dropped = drop_expired(expired_.with(time));
+    auto dropped = drop_expired(expired_.with(now.time_since_epoch().count()));
     if (!dropped) return forward_error(dropped);
     if (*dropped) return {};
     return fail(ErrorCode::limit_exceeded, "the record store is full", "raise its limit or wait for expiries");

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "myst/db/record_deletion.hpp"
 #include "myst/db/record_query.hpp"
 #include "myst/db/record_store.hpp"
 #include "myst/sys/sqlite.hpp"
@@ -16,7 +17,9 @@ namespace myst::db {
 struct StoreLimits {
     std::size_t records = 500'000;  ///< in all
     std::size_t records_per_author = 1'000;
-    std::size_t names_per_author = 4;  ///< records of one addressable kind: `d` tags of its proposals
+    std::size_t names_per_author = 4;        ///< records of one addressable kind: `d` tags of its proposals
+    std::size_t deletions = 50'000;          ///< deletion requests in all; they never expire
+    std::size_t deletions_per_author = 100;  ///< besides its other records
 };
 
 /// How long the version number of a record outlives its expiry. A proposal lives at most 24 hours from its creation
@@ -48,7 +51,11 @@ private:
     RecordTable(sys::Database database, StoreLimits limits);
     [[nodiscard]] Result<PutOutcome> put_one(const Record& record, UnixTime now);
     [[nodiscard]] Result<PutOutcome> replace(const Record& record, const RecordAddress& address, UnixTime now);
+    [[nodiscard]] Result<PutOutcome> put_deletion(const Record& record, UnixTime now);
     [[nodiscard]] Result<> make_room(const Record& record, const RecordAddress* address, UnixTime now);
+    [[nodiscard]] Result<> make_room_in_all(UnixTime now);
+    /// The number that a `SELECT count(*)` gives.
+    [[nodiscard]] static Result<std::size_t> count_of(sys::Statement& statement);
     /// Deletes the record that expired first among those that the statement selects; whether there was one.
     [[nodiscard]] Result<bool> drop_expired(sys::Statement& oldest);
     [[nodiscard]] Result<> insert(const Record& record, const RecordAddress* address);
@@ -79,6 +86,7 @@ private:
     sys::Statement load_;
     sys::Statement count_author_;
     sys::Statement count_names_;
+    sys::Statement count_kind_;
     sys::Statement expired_;
     sys::Statement expired_of_author_;
     sys::Statement expired_of_kind_;
@@ -88,6 +96,7 @@ private:
     sys::Statement find_json_;
     sys::Statement delete_tag_;
     sys::Statement delete_;
+    DeletionTable deletions_;
     std::unordered_map<std::string, sys::Statement> queries_;  ///< by SQL text; emptied when it grows too large
 };
 

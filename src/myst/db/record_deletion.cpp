@@ -1,0 +1,175 @@
+#include "myst/db/record_deletion.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "myst/base/amount.hpp"
+#include "myst/codec/record_kinds.hpp"
+#include "myst/db/record_table.hpp"
+
+namespace myst::db {
+namespace {
+
+/// A record is deleted for ever.
+constexpr UnixTime kForEver{seconds(INT64_MAX)};
+
+// Keys of the table: ids and addresses begin with different letters, so that they cannot be mixed up.
+Bytes target_of(const Hash32& id) {
+    Bytes target{'e'};
+    target.insert(target.end(), id.bytes.begin(), id.bytes.end());
+    return target;
+}
+
+Bytes target_of(const RecordAddress& address) {
+    const auto text = fmt::format("a{}:{}", address.kind, address.identifier);
+    return {text.begin(), text.end()};
+}
+
+/// "<kind>:<pubkey>:<d>", if it is an address of this author at which records are replaced.
+std::optional<RecordAddress> read_address(std::string_view text, const NodeKey& author) {
+    const auto first = text.find(':');
+    const auto second = first == std::string_view::npos ? first : text.find(':', first + 1);
+    if (second == std::string_view::npos) return std::nullopt;
+    const auto kind = parse_u64(text.substr(0, first));
+    if (!kind || *kind > codec::kMaxEventKind) return std::nullopt;
+    if (text.substr(first + 1, second - first - 1) != author.hex()) return std::nullopt;
+    RecordAddress address{static_cast<std::uint32_t>(*kind), author, std::string(text.substr(second + 1))};
+    switch (codec::classify_kind(address.kind)) {
+        case codec::KindClass::addressable: return address;
+        case codec::KindClass::replaceable: address.identifier.clear(); return address;
+        case codec::KindClass::regular:
+        case codec::KindClass::ephemeral: break;
+    }
+    return std::nullopt;
+}
+
+/// Whom a record belongs to as far as its deletion goes: its author, and the recipients of a gift wrap, whose author
+/// is a key that nobody has any more.
+std::vector<NodeKey> owners_of(const codec::Event& event) {
+    std::vector<NodeKey> owners{event.pubkey};
+    if (event.kind != codec::kGiftWrapKind) return owners;
+    for (const auto& tag : event.tags) {
+        if (tag.size() < 2 || tag[0] != "p") continue;
+        if (const auto key = NodeKey::parse(tag[1])) owners.push_back(*key);
+    }
+    return owners;
+}
+
+}  // namespace
+
+DeletionTargets deletion_targets(const codec::Event& request) {
+    DeletionTargets targets;
+    for (const auto& tag : request.tags) {
+        if (tag.size() < 2) continue;
+        if (tag[0] == "e" && tag[1].size() == 2 * Hash32::kSize) {
+            if (const auto id = Hash32::parse(tag[1])) targets.ids.push_back(*id);
+        }
+        if (tag[0] == "a") {
+            if (auto address = read_address(tag[1], request.pubkey)) targets.addresses.push_back(std::move(*address));
+        }
+    }
+    return targets;
+}
+
+DeletionTable::DeletionTable(sys::Database& database)
+    : find_(database.prepare("SELECT 1 FROM deletions WHERE author=? AND target=? AND until>=?")),
+      remember_(database.prepare("INSERT INTO deletions(author,target,until) VALUES(?,?,?) "
+                                 "ON CONFLICT DO UPDATE SET until=max(until,excluded.until)")),
+      find_id_(database.prepare("SELECT seq,json FROM records WHERE id=?")),
+      find_address_(
+          database.prepare("SELECT seq FROM records WHERE kind=? AND author=? AND identifier=? AND created_at<=?")) {}
+
+Result<bool> DeletionTable::covered(const NodeKey& author, BytesView target, UnixTime created_at) {
+    auto row = find_.with(author, target, created_at.time_since_epoch().count()).step();
+    find_.reset();
+    return row;
+}
+
+Result<bool> DeletionTable::covers(const codec::Event& event) {
+    if (event.kind == codec::kDeletionKind) return false;
+    for (const auto& owner : owners_of(event)) {
+        auto found = covered(owner, target_of(event.id), event.created_at);
+        if (!found || *found) return found;
+    }
+    const auto address = address_of(event);
+    if (!address) return false;
+    return covered(event.pubkey, target_of(*address), event.created_at);
+}
+
+Result<> DeletionTable::remember(const NodeKey& author, BytesView target, UnixTime until) {
+    return remember_.with(author, target, until.time_since_epoch().count()).run();
+}
+
+Result<std::vector<std::int64_t>> DeletionTable::enact(const codec::Event& request) {
+    const auto targets = deletion_targets(request);
+    std::vector<std::int64_t> rows;
+    for (const auto& id : targets.ids) {
+        if (auto done = enact_id(request, id, rows); !done) return forward_error(done);
+    }
+    for (const auto& address : targets.addresses) {
+        if (auto done = enact_address(request, address, rows); !done) return forward_error(done);
+    }
+    std::sort(rows.begin(), rows.end());
+    rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+    return rows;
+}
+
+Result<> DeletionTable::enact_id(const codec::Event& request, const Hash32& id, std::vector<std::int64_t>& rows) {
+    // Remembered whether the record is here or not: it may come later, and only then it is seen who wrote it.
+    if (auto done = remember(request.pubkey, target_of(id), kForEver); !done) return done;
+    auto row = find_id_.with(id).step();
+    const auto seq = row && *row ? find_id_.integer(0) : 0;
+    auto text = row && *row ? find_id_.text(1) : std::string();
+    find_id_.reset();
+    if (!row) return forward_error(row);
+    if (!*row) return {};
+    auto record = Record::restore(std::move(text));
+    if (!record) return forward_error(record);
+    const auto& event = (*record)->event();
+    const auto owners = owners_of(event);
+    const bool owned = std::find(owners.begin(), owners.end(), request.pubkey) != owners.end();
+    if (!owned || event.kind == codec::kDeletionKind) return {};
+    rows.push_back(seq);
+    // The versions that this one has replaced must not come back in its place.
+    if (const auto address = address_of(event)) return remember(request.pubkey, target_of(*address), event.created_at);
+    return {};
+}
+
+Result<> DeletionTable::enact_address(const codec::Event& request, const RecordAddress& address,
+                                      std::vector<std::int64_t>& rows) {
+    if (auto done = remember(request.pubkey, target_of(address), request.created_at); !done) return done;
+    const auto until = request.created_at.time_since_epoch().count();
+    auto row = find_address_.with(address.kind, address.author, address.identifier, until).step();
+    if (row && *row) rows.push_back(find_address_.integer(0));
+    find_address_.reset();
+    if (!row) return forward_error(row);
+    return {};
+}
+
+Result<PutOutcome> RecordTable::put_deletion(const Record& record, UnixTime now) {
+    const auto& event = record.event();
+    // Requests are for ever, so they have bounds of their own. They do not count with the author's records: an author
+    // whose share is used up must be able to delete.
+    auto of_author = count_of(count_names_.with(event.pubkey, event.kind));
+    if (!of_author) return forward_error(of_author);
+    if (*of_author >= limits_.deletions_per_author) {
+        return fail(ErrorCode::limit_exceeded, "this author has too many deletion requests here",
+                    "name several records in one request");
+    }
+    auto in_all = count_of(count_kind_.with(event.kind));
+    if (!in_all) return forward_error(in_all);
+    if (*in_all >= limits_.deletions) {
+        return fail(ErrorCode::limit_exceeded, "this relay keeps no more deletion requests");
+    }
+    if (auto room = make_room_in_all(now); !room) return forward_error(room);
+    auto rows = deletions_.enact(event);
+    if (!rows) return forward_error(rows);
+    for (const auto seq : *rows) {
+        if (auto done = remove(seq); !done) return forward_error(done);
+    }
+    if (auto done = insert(record, nullptr); !done) return forward_error(done);
+    return PutOutcome::stored;
+}
+
+}  // namespace myst::db
