@@ -50,6 +50,7 @@ struct DbConfig {
     std::vector<std::string> peers;
     std::uint32_t max_connections = 0;
     bool trusted_proxy = false;
+    unsigned min_pow_bits = 0;
 };
 
 struct KeysConfig {

@@ -278,6 +278,11 @@ void add_db(Keys& keys) {
                         "The relay is behind a reverse proxy on this machine, whose X-Forwarded-For names the client: "
                         "limits per address count the clients and not the proxy.",
                         [](Config& c) -> bool& { return c.db.trusted_proxy; }));
+    keys.push_back(number("db", "min_pow_bits", 20, 0, 32,
+                          "Work (NIP-13) that the embedded relay asks for in records of authors who are not registered "
+                          "on chain, and that this node puts into its own; each bit doubles it. 0: none, and "
+                          "strangers get the full share of the store.",
+                          [](Config& c) -> unsigned& { return c.db.min_pow_bits; }));
 }
 
 void add_keys(Keys& keys) {

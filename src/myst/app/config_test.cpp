@@ -77,6 +77,7 @@ max_fees_per_hour = "0.75"
 listen = "0.0.0.0:7777"
 peers = ["ws://192.0.2.1:7777", "wss://other.example/x"]
 max_connections = 5
+min_pow_bits = 17
 [keys]
 strength = "light"
 password_file = "/run/secrets/pw"
@@ -131,6 +132,7 @@ max_sessions = 7
     EXPECT_EQ(config.db.listen, "0.0.0.0:7777");
     EXPECT_EQ(config.db.peers, (std::vector<std::string>{"ws://192.0.2.1:7777", "wss://other.example/x"}));
     EXPECT_EQ(config.db.max_connections, 5U);
+    EXPECT_EQ(config.db.min_pow_bits, 17U);
     EXPECT_EQ(config.keys.strength, KeyStrength::light);
     EXPECT_EQ(config.keys.password_file, "/run/secrets/pw");
     EXPECT_FALSE(config.consumer.enabled);

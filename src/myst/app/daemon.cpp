@@ -160,7 +160,7 @@ Result<> Daemon::open() {
     if (!keys) return forward_error(keys);
     keys_.emplace(std::move(*keys));
     chain_ = std::make_unique<ChainAccess>(config_, context_.get_executor(), workers_, rng_, clock_);
-    auto records = RecordDatabase::open(config_, context_.get_executor(), clock_, rng_, workers_);
+    auto records = RecordDatabase::open(config_, context_.get_executor(), clock_, rng_, workers_, chain_->registry());
     if (!records) return forward_error(records);
     records_ = std::move(*records);
     vpn::DriverSettings driver;
@@ -170,7 +170,8 @@ Result<> Daemon::open() {
     auto open_sender = [this](const crypto::PrivateKey& wallet) { return chain_->open_sender(wallet, tasks_); };
     node_ = std::make_unique<node::Node>(
         node::Context{context_.get_executor(), clock_, rng_, workers_, *keys_, chain_->reader(), records_->network(),
-                      *ledger_, *driver_, std::move(open_sender), [this] { return chain_->status(); }},
+                      *ledger_, *driver_, std::move(open_sender), [this] { return chain_->status(); },
+                      config_.db.min_pow_bits},
         node_settings(config_));
     auto token = api::prepare_token(config_.data_dir + "/" + std::string(api::kTokenFile), rng_);
     if (!token) return forward_error(token, "API token");

@@ -69,7 +69,8 @@ std::vector<std::string> relays_to_announce(const std::vector<std::string>& peer
 }
 
 Result<std::unique_ptr<RecordDatabase>> RecordDatabase::open(const Config& config, asio::any_io_executor executor,
-                                                             const Clock& clock, Rng& rng, WorkerPool& workers) {
+                                                             const Clock& clock, Rng& rng, WorkerPool& workers,
+                                                             ports::ProviderRegistry* registry) {
     auto peers = peer_settings(config);
     if (!peers) return forward_error(peers);
     std::unique_ptr<RecordDatabase> database(new RecordDatabase);
@@ -78,19 +79,22 @@ Result<std::unique_ptr<RecordDatabase>> RecordDatabase::open(const Config& confi
             std::make_unique<db::LightNetwork>(std::move(executor), clock, rng, workers, std::move(*peers));
         return database;
     }
-    auto opened = database->open_full(config, std::move(executor), clock, rng, workers, std::move(*peers));
+    auto opened = database->open_full(config, std::move(executor), clock, rng, workers, std::move(*peers), registry);
     if (!opened) return forward_error(opened);
     return database;
 }
 
 Result<> RecordDatabase::open_full(const Config& config, asio::any_io_executor executor, const Clock& clock, Rng& rng,
-                                   WorkerPool& workers, db::RelaySet::Settings peers) {
+                                   WorkerPool& workers, db::RelaySet::Settings peers,
+                                   ports::ProviderRegistry* registry) {
     db::SqliteRecordStore::Settings store_settings;
     store_settings.path = config.data_dir + "/records.db";
     auto store = db::SqliteRecordStore::open(std::move(store_settings));
     if (!store) return forward_error(store, "record database");
     store_ = std::move(*store);
-    hub_ = std::make_unique<db::RecordHub>(*store_, clock, db::AdmissionPolicy{});
+    db::AdmissionPolicy policy;
+    policy.min_pow_bits = config.db.min_pow_bits;
+    hub_ = std::make_unique<db::RecordHub>(*store_, clock, std::move(policy), registry);
     auto listen = split_listen(config.db.listen);
     if (!listen) return forward_error(listen);
     db::RelayServer::Settings relay;

@@ -22,18 +22,20 @@ namespace myst::app {
 /// Control thread.
 class RecordDatabase {
 public:
-    /// Opens the store and binds the relay's port, if there is one.
+    /// Opens the store and binds the relay's port, if there is one. `registry` (may be null) tells whose records the
+    /// relay takes without work; it must outlive the database.
     [[nodiscard]] static Result<std::unique_ptr<RecordDatabase>> open(const Config& config,
                                                                       asio::any_io_executor executor,
-                                                                      const Clock& clock, Rng& rng,
-                                                                      WorkerPool& workers);
+                                                                      const Clock& clock, Rng& rng, WorkerPool& workers,
+                                                                      ports::ProviderRegistry* registry);
     void start(TaskGroup& tasks);
     [[nodiscard]] ports::RecordNetwork& network();
 
 private:
     RecordDatabase() = default;
     [[nodiscard]] Result<> open_full(const Config& config, asio::any_io_executor executor, const Clock& clock, Rng& rng,
-                                     WorkerPool& workers, db::RelaySet::Settings peers);
+                                     WorkerPool& workers, db::RelaySet::Settings peers,
+                                     ports::ProviderRegistry* registry);
 
     std::unique_ptr<db::SqliteRecordStore> store_;
     std::unique_ptr<db::RecordHub> hub_;

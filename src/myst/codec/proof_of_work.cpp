@@ -4,6 +4,10 @@
 #include <bit>
 #include <charconv>
 
+#include <fmt/format.h>
+
+#include "myst/crypto/sha256.hpp"
+
 namespace myst::codec {
 namespace {
 
@@ -16,6 +20,11 @@ unsigned read_bits(std::string_view text) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bits);
     const bool whole = error == std::errc() && end == text.data() + text.size() && !text.starts_with('0');
     return whole && bits <= kMaxBits ? bits : 0;
+}
+
+/// Always of the same length.
+std::string nonce_text(std::uint64_t nonce) {
+    return fmt::format("{:020}", nonce);
 }
 
 }  // namespace
@@ -43,10 +52,18 @@ unsigned proven_work(const Event& event) {
 
 bool add_work(Event& event, unsigned bits, std::uint64_t first, std::uint64_t tries) {
     std::erase_if(event.tags, [](const Tag& tag) { return !tag.empty() && tag[0] == kNonce; });
-    event.tags.push_back({std::string(kNonce), "", std::to_string(bits)});
+    event.tags.push_back({std::string(kNonce), nonce_text(first), std::to_string(bits)});
+    // The form is written once; only the nonce in it changes. Quotation marks in texts are escaped there, so nothing
+    // else looks like this tag.
+    auto form = canonical_form(event);
+    const std::string before = R"(["nonce",")";
+    const auto place = form.rfind(before) + before.size();
     for (std::uint64_t i = 0; i < tries; ++i) {
-        event.tags.back()[1] = std::to_string(first + i);
-        if (leading_zero_bits(event_id(event)) >= bits) return true;
+        const auto nonce = nonce_text(first + i);
+        form.replace(place, nonce.size(), nonce);
+        if (leading_zero_bits(crypto::sha256(as_bytes(form))) < bits) continue;
+        event.tags.back()[1] = nonce;
+        return true;
     }
     return false;
 }

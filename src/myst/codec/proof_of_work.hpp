@@ -13,8 +13,8 @@ namespace myst::codec {
 [[nodiscard]] unsigned proven_work(const Event& event);
 
 /// Looks for a nonce that gives the id so many zero bits: about 2^bits tries, of which each hashes the event once. The
-/// author's key must be in place; sign afterwards. True: the event has its nonce tag. False after `tries`, with the
-/// last nonce in the tag; the search goes on with another `first`.
+/// author's key must be in place; sign afterwards. True: the event has its nonce tag. False after `tries`; the
+/// search goes on with another `first`.
 [[nodiscard]] bool add_work(Event& event, unsigned bits, std::uint64_t first, std::uint64_t tries);
 
 }  // namespace myst::codec

@@ -56,7 +56,8 @@ TEST(ProofOfWork, IsFoundAndSurvivesTheSignature) {
     const auto key = crypto::PrivateKey::from(std::array<std::uint8_t, 32>{1}).value();
     auto event = example();
     event.pubkey = key.node_key();
-    event.tags = {{"d", "x"}, {"nonce", "5", "6"}};
+    event.tags = {{"d", R"(["nonce","00000000000000000000","8"])"}, {"nonce", "5", "6"}};
+    event.content = R"(["nonce","1"])";
     ASSERT_TRUE(add_work(event, 8, 0, 100'000));
     sign_event(event, key, Hash32{});
     ASSERT_TRUE(verify_event(event));

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
+#include "myst/codec/proof_of_work.hpp"
 #include "myst/db/record_deletion.hpp"
 
 namespace myst::db {
@@ -57,6 +60,7 @@ std::optional<Refusal> check_envelope(const codec::Event& event, const Admission
 std::string_view to_string(RefusalPrefix prefix) {
     switch (prefix) {
         case RefusalPrefix::invalid: return "invalid";
+        case RefusalPrefix::pow: return "pow";
         case RefusalPrefix::blocked: return "blocked";
         case RefusalPrefix::rate_limited: return "rate-limited";
         case RefusalPrefix::duplicate: return "duplicate";
@@ -67,6 +71,15 @@ std::string_view to_string(RefusalPrefix prefix) {
 
 std::string Refusal::message() const {
     return std::string(to_string(prefix)) + ": " + reason;
+}
+
+std::optional<Refusal> check_work(const codec::Event& event, const AdmissionPolicy& policy) {
+    if (codec::classify_kind(event.kind) == codec::KindClass::ephemeral) return std::nullopt;
+    const unsigned proven = codec::proven_work(event);
+    if (proven >= policy.min_pow_bits) return std::nullopt;
+    return Refusal{RefusalPrefix::pow, fmt::format("difficulty {} is less than {}, which authors need who are not "
+                                                   "registered on chain",
+                                                   proven, policy.min_pow_bits)};
 }
 
 std::optional<Refusal> check_admission(const codec::Event& event, const AdmissionPolicy& policy, UnixTime now) {

@@ -17,7 +17,7 @@ using codec::kEnvelopeKind;
 using codec::kProposalKind;
 
 /// Machine-readable beginnings of refusals, as NIP-01 lists them.
-enum class RefusalPrefix { invalid, blocked, rate_limited, duplicate, error };
+enum class RefusalPrefix { invalid, pow, blocked, rate_limited, duplicate, error };
 [[nodiscard]] std::string_view to_string(RefusalPrefix prefix);
 
 /// Why a record was not accepted.
@@ -37,9 +37,17 @@ struct AdmissionPolicy {
     seconds max_ahead{60};                   ///< created_at may lie this far in the future
     seconds max_envelope_age = codec::kEnvelopeLife;
     seconds max_proposal_life{24 * 3600};  ///< expiration minus created_at
+    /// Work that authors need who are not registered on chain (NIP-13). 0: nobody needs any, and all have the full
+    /// share.
+    unsigned min_pow_bits = 0;
     std::size_t max_proposal_bytes = codec::kMaxProposalContent;
     std::size_t max_deletion_bytes = 1024;  ///< of the reason that a deletion request may give
 };
+
+/// None: the record has the work that a stranger's must have. Envelopes and other ephemeral records need none: they
+/// take no room, every connection's rate is limited, and who asks a provider for a session does so with a key of its
+/// own.
+[[nodiscard]] std::optional<Refusal> check_work(const codec::Event& event, const AdmissionPolicy& policy);
 
 /// None: the record may be taken. The caller verifies id and signature.
 [[nodiscard]] std::optional<Refusal> check_admission(const codec::Event& event, const AdmissionPolicy& policy,

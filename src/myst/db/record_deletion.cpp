@@ -147,13 +147,13 @@ Result<> DeletionTable::enact_address(const codec::Event& request, const RecordA
     return {};
 }
 
-Result<PutOutcome> RecordTable::put_deletion(const Record& record, UnixTime now) {
+Result<PutOutcome> RecordTable::put_deletion(const Record& record, UnixTime now, const AuthorShare& share) {
     const auto& event = record.event();
     // Requests are for ever, so they have bounds of their own. They do not count with the author's records: an author
     // whose share is used up must be able to delete.
     auto of_author = count_of(count_names_.with(event.pubkey, event.kind));
     if (!of_author) return forward_error(of_author);
-    if (*of_author >= limits_.deletions_per_author) {
+    if (*of_author >= share.deletions) {
         return fail(ErrorCode::limit_exceeded, "this author has too many deletion requests here",
                     "name several records in one request");
     }

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "myst/base/log.hpp"
+#include "myst/db/author_standing.hpp"
 #include "myst/db/seen_ids.hpp"
 
 namespace myst::db {
@@ -74,11 +75,17 @@ Receipt refused(std::string message) {
 }  // namespace
 
 struct RecordHub::State {
-    State(RecordStore& record_store, const Clock& time, AdmissionPolicy admission)
-        : store(record_store), clock(time), policy(std::move(admission)) {}
+    State(RecordStore& record_store, const Clock& time, AdmissionPolicy admission, ports::ProviderRegistry* registry)
+        : store(record_store), clock(time), policy(std::move(admission)), authors(registry, time) {}
+    /// What the author of a record may do here.
+    [[nodiscard]] Task<Standing> standing(NodeKey author) {
+        if (policy.min_pow_bits == 0) co_return Standing::registered;
+        co_return co_await authors.of(author);
+    }
     RecordStore& store;
     const Clock& clock;
     const AdmissionPolicy policy;
+    AuthorStanding authors;
     SeenIds stored{kSeenCapacity};     ///< what the store took
     SeenIds passed_on{kSeenCapacity};  ///< of kinds that are not stored
     [[nodiscard]] SeenIds& seen(const codec::Event& event) {
@@ -114,8 +121,8 @@ private:
 
 }  // namespace
 
-RecordHub::RecordHub(RecordStore& store, const Clock& clock, AdmissionPolicy policy)
-    : state_(std::make_shared<State>(store, clock, std::move(policy))) {}
+RecordHub::RecordHub(RecordStore& store, const Clock& clock, AdmissionPolicy policy, ports::ProviderRegistry* registry)
+    : state_(std::make_shared<State>(store, clock, std::move(policy), registry)) {}
 RecordHub::~RecordHub() = default;
 
 const AdmissionPolicy& RecordHub::policy() const {
@@ -133,7 +140,10 @@ Task<Receipt> RecordHub::submit(SharedRecord record) {
     }
     if (state_->seen(event).contains(event.id)) co_return accepted_silently("duplicate: this record is here already");
     if (codec::classify_kind(event.kind) != codec::KindClass::ephemeral) {
-        auto outcome = co_await state_->store.put(record, state_->clock.unix_now());
+        const auto standing = co_await state_->standing(event.pubkey);
+        const auto no_work = standing == Standing::stranger ? check_work(event, state_->policy) : std::nullopt;
+        if (no_work) co_return refused(no_work->message());
+        auto outcome = co_await state_->store.put(record, state_->clock.unix_now(), standing);
         if (!outcome && outcome.error().code == ErrorCode::limit_exceeded) {
             co_return refused("rate-limited: " + outcome.error().message);
         }

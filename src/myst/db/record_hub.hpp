@@ -10,6 +10,7 @@
 #include "myst/base/clock.hpp"
 #include "myst/db/admission.hpp"
 #include "myst/db/record_store.hpp"
+#include "myst/ports/provider_registry.hpp"
 #include "myst/ports/record_network.hpp"
 
 namespace myst::db {
@@ -28,8 +29,9 @@ class RecordHub {
 public:
     using Callback = std::function<void(const SharedRecord&)>;
 
-    /// `store` and `clock` must outlive the hub.
-    RecordHub(RecordStore& store, const Clock& clock, AdmissionPolicy policy);
+    /// `store`, `clock` and `registry` must outlive the hub. `registry` may be null: then nobody is registered.
+    RecordHub(RecordStore& store, const Clock& clock, AdmissionPolicy policy,
+              ports::ProviderRegistry* registry = nullptr);
     ~RecordHub();
     RecordHub(const RecordHub&) = delete;
     RecordHub& operator=(const RecordHub&) = delete;

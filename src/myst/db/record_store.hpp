@@ -24,6 +24,12 @@ enum class PutOutcome {
 };
 [[nodiscard]] std::string_view to_string(PutOutcome outcome);
 
+/// How much of the store an author may use.
+enum class Standing {
+    registered,  ///< the full share: on chain there is a stake for his key
+    stranger,    ///< the small one
+};
+
 /// Bounds of one query's answer, whatever the filters ask for.
 struct QueryLimits {
     std::size_t records = 500;
@@ -43,7 +49,8 @@ public:
 
     /// Keeps a record by the rules of its kind (NIP-01) and its expiry (NIP-40). Success means that the next `query`
     /// sees it. limit_exceeded if the store or the author's share of it is full.
-    [[nodiscard]] virtual Task<Result<PutOutcome>> put(SharedRecord record, UnixTime now) = 0;
+    [[nodiscard]] virtual Task<Result<PutOutcome>> put(SharedRecord record, UnixTime now,
+                                                       Standing author = Standing::registered) = 0;
     /// Records that match any filter and have not expired, newest first, then lowest id; each once. A filter's own
     /// limit counts for that filter. limit_exceeded if the filters hold too many values.
     [[nodiscard]] virtual Task<Result<std::vector<SharedRecord>>> query(std::vector<codec::Filter> filters,

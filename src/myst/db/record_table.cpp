@@ -116,14 +116,17 @@ Result<RecordTable> RecordTable::open(const std::string& path, StoreLimits limit
     return table;
 }
 
-Result<std::vector<Result<PutOutcome>>> RecordTable::put(const std::vector<SharedRecord>& records, UnixTime now) {
+Result<std::vector<Result<PutOutcome>>> RecordTable::put(const std::vector<SharedRecord>& records, UnixTime now,
+                                                         const std::vector<Standing>& authors) {
     const std::size_t stored_before = stored_;
     auto transaction = sys::Transaction::begin(database_);
     if (!transaction) return forward_error(transaction, "record store");
     std::vector<Result<PutOutcome>> outcomes;
     outcomes.reserve(records.size());
     for (const auto& record : records) {
-        outcomes.push_back(put_one(*record, now));
+        const auto place = outcomes.size();
+        const auto author = place < authors.size() ? authors[place] : Standing::registered;
+        outcomes.push_back(put_one(*record, now, limits_.share_of(author)));
         // A full store refuses one record; any other failure puts the whole transaction in doubt.
         const auto& outcome = outcomes.back();
         if (!outcome && outcome.error().code != ErrorCode::limit_exceeded) {
@@ -138,7 +141,7 @@ Result<std::vector<Result<PutOutcome>>> RecordTable::put(const std::vector<Share
     return outcomes;
 }
 
-Result<PutOutcome> RecordTable::put_one(const Record& record, UnixTime now) {
+Result<PutOutcome> RecordTable::put_one(const Record& record, UnixTime now, const AuthorShare& share) {
     const auto& event = record.event();
     if (codec::classify_kind(event.kind) == codec::KindClass::ephemeral) return PutOutcome::ephemeral;
     if (is_expired(event, now)) return PutOutcome::expired;
@@ -146,17 +149,18 @@ Result<PutOutcome> RecordTable::put_one(const Record& record, UnixTime now) {
     find_id_.reset();
     if (!known) return forward_error(known);
     if (*known) return PutOutcome::duplicate;
-    if (event.kind == codec::kDeletionKind) return put_deletion(record, now);
+    if (event.kind == codec::kDeletionKind) return put_deletion(record, now, share);
     auto deleted = deletions_.covers(event);
     if (!deleted) return forward_error(deleted);
     if (*deleted) return PutOutcome::deleted;
-    if (const auto address = address_of(event)) return replace(record, *address, now);
-    if (auto room = make_room(record, nullptr, now); !room) return forward_error(room);
+    if (const auto address = address_of(event)) return replace(record, *address, now, share);
+    if (auto room = make_room(record, nullptr, now, share); !room) return forward_error(room);
     if (auto done = insert(record, nullptr); !done) return forward_error(done);
     return PutOutcome::stored;
 }
 
-Result<PutOutcome> RecordTable::replace(const Record& record, const RecordAddress& address, UnixTime now) {
+Result<PutOutcome> RecordTable::replace(const Record& record, const RecordAddress& address, UnixTime now,
+                                        const AuthorShare& share) {
     const auto& event = record.event();
     auto found = find_address_.with(address.kind, address.author, address.identifier).step();
     if (!found) return forward_error(found);
@@ -172,13 +176,14 @@ Result<PutOutcome> RecordTable::replace(const Record& record, const RecordAddres
         if (auto done = remove(seq); !done) return forward_error(done);
     } else {
         find_address_.reset();
-        if (auto room = make_room(record, &address, now); !room) return forward_error(room);
+        if (auto room = make_room(record, &address, now, share); !room) return forward_error(room);
     }
     if (auto done = insert(record, &address); !done) return forward_error(done);
     return PutOutcome::stored;
 }
 
-Result<> RecordTable::make_room(const Record& record, const RecordAddress* address, UnixTime now) {
+Result<> RecordTable::make_room(const Record& record, const RecordAddress* address, UnixTime now,
+                                const AuthorShare& share) {
     const auto& event = record.event();
     const auto time = now.time_since_epoch().count();
     // A record that expired is kept for its version number, but not at the expense of a living one.
@@ -186,7 +191,7 @@ Result<> RecordTable::make_room(const Record& record, const RecordAddress* addre
     if (named) {
         auto names = count_of(count_names_.with(event.pubkey, event.kind));
         if (!names) return forward_error(names);
-        if (*names >= limits_.names_per_author) {
+        if (*names >= share.names) {
             auto dropped = drop_expired(expired_of_kind_.with(time, event.pubkey, event.kind));
             if (!dropped) return forward_error(dropped);
             if (!*dropped) {
@@ -197,7 +202,7 @@ Result<> RecordTable::make_room(const Record& record, const RecordAddress* addre
     }
     auto count = count_of(count_author_.with(event.pubkey));
     if (!count) return forward_error(count);
-    if (*count >= limits_.records_per_author) {
+    if (*count >= share.records) {
         auto dropped = drop_expired(expired_of_author_.with(time, event.pubkey));
         if (!dropped) return forward_error(dropped);
         if (!*dropped) {

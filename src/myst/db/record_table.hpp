@@ -13,13 +13,25 @@
 
 namespace myst::db {
 
+/// How much of the store one author may use.
+struct AuthorShare {
+    std::size_t records = 0;
+    std::size_t names = 0;      ///< records of one addressable kind: `d` tags of its proposals
+    std::size_t deletions = 0;  ///< deletion requests, which do not count as records
+};
+
 /// How much the store takes.
 struct StoreLimits {
     std::size_t records = 500'000;  ///< in all
     std::size_t records_per_author = 1'000;
-    std::size_t names_per_author = 4;        ///< records of one addressable kind: `d` tags of its proposals
-    std::size_t deletions = 50'000;          ///< deletion requests in all; they never expire
-    std::size_t deletions_per_author = 100;  ///< besides its other records
+    std::size_t names_per_author = 4;  ///< records of one addressable kind: `d` tags of its proposals
+    std::size_t deletions = 50'000;    ///< deletion requests in all; they never expire
+    std::size_t deletions_per_author = 100;
+    AuthorShare stranger{8, 2, 4};  ///< of an author who is not registered
+    [[nodiscard]] AuthorShare share_of(Standing author) const {
+        if (author == Standing::stranger) return stranger;
+        return {records_per_author, names_per_author, deletions_per_author};
+    }
 };
 
 /// How long the version number of a record outlives its expiry. A proposal lives at most 24 hours from its creation
@@ -32,8 +44,10 @@ public:
     /// Opens or creates the tables in `path` (":memory:" for a private database).
     [[nodiscard]] static Result<RecordTable> open(const std::string& path, StoreLimits limits);
 
-    /// Several records in one transaction. The outer error means that none was stored.
-    [[nodiscard]] Result<std::vector<Result<PutOutcome>>> put(const std::vector<SharedRecord>& records, UnixTime now);
+    /// Several records in one transaction. The outer error means that none was stored. `authors` tells of whom each is;
+    /// of those that it does not tell of, the authors are registered.
+    [[nodiscard]] Result<std::vector<Result<PutOutcome>>> put(const std::vector<SharedRecord>& records, UnixTime now,
+                                                              const std::vector<Standing>& authors = {});
     /// As RecordStore::query.
     [[nodiscard]] Result<std::vector<SharedRecord>> query(const std::vector<codec::Filter>& filters,
                                                           const QueryLimits& limits, UnixTime now);
@@ -49,10 +63,12 @@ public:
 
 private:
     RecordTable(sys::Database database, StoreLimits limits);
-    [[nodiscard]] Result<PutOutcome> put_one(const Record& record, UnixTime now);
-    [[nodiscard]] Result<PutOutcome> replace(const Record& record, const RecordAddress& address, UnixTime now);
-    [[nodiscard]] Result<PutOutcome> put_deletion(const Record& record, UnixTime now);
-    [[nodiscard]] Result<> make_room(const Record& record, const RecordAddress* address, UnixTime now);
+    [[nodiscard]] Result<PutOutcome> put_one(const Record& record, UnixTime now, const AuthorShare& share);
+    [[nodiscard]] Result<PutOutcome> replace(const Record& record, const RecordAddress& address, UnixTime now,
+                                             const AuthorShare& share);
+    [[nodiscard]] Result<PutOutcome> put_deletion(const Record& record, UnixTime now, const AuthorShare& share);
+    [[nodiscard]] Result<> make_room(const Record& record, const RecordAddress* address, UnixTime now,
+                                     const AuthorShare& share);
     [[nodiscard]] Result<> make_room_in_all(UnixTime now);
     /// The number that a `SELECT count(*)` gives.
     [[nodiscard]] static Result<std::size_t> count_of(sys::Statement& statement);

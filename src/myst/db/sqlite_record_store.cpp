@@ -9,6 +9,7 @@ namespace {
 struct Put {
     SharedRecord record;
     UnixTime now{};
+    Standing author{};
 };
 using Puts = GroupCommit<Put, PutOutcome>;
 
@@ -33,9 +34,16 @@ private:
     Task<Result<std::vector<Result<PutOutcome>>>> write(std::vector<Put> batch) {
         const UnixTime now = batch.front().now;
         std::vector<SharedRecord> records;
+        std::vector<Standing> authors;
         records.reserve(batch.size());
-        for (auto& put : batch) records.push_back(std::move(put.record));
-        auto work = [this, records = std::move(records), now] { return table.put(records, now); };
+        authors.reserve(batch.size());
+        for (auto& put : batch) {
+            records.push_back(std::move(put.record));
+            authors.push_back(put.author);
+        }
+        auto work = [this, records = std::move(records), authors = std::move(authors), now] {
+            return table.put(records, now, authors);
+        };
         auto job = thread.run(std::move(work));
         co_return co_await std::move(job);
     }
@@ -51,8 +59,8 @@ Result<std::unique_ptr<SqliteRecordStore>> SqliteRecordStore::open(Settings sett
     return std::unique_ptr<SqliteRecordStore>(new SqliteRecordStore(std::move(impl)));
 }
 
-Task<Result<PutOutcome>> SqliteRecordStore::put(SharedRecord record, UnixTime now) {
-    return impl_->puts.submit(Put{std::move(record), now});
+Task<Result<PutOutcome>> SqliteRecordStore::put(SharedRecord record, UnixTime now, Standing author) {
+    return impl_->puts.submit(Put{std::move(record), now, author});
 }
 
 Task<Result<std::vector<SharedRecord>>> SqliteRecordStore::query(std::vector<codec::Filter> filters, QueryLimits limits,

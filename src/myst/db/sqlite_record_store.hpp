@@ -23,7 +23,8 @@ public:
     /// Finishes what was queued. No task may be waiting for a result.
     ~SqliteRecordStore() override;
 
-    [[nodiscard]] Task<Result<PutOutcome>> put(SharedRecord record, UnixTime now) override;
+    [[nodiscard]] Task<Result<PutOutcome>> put(SharedRecord record, UnixTime now,
+                                               Standing author = Standing::registered) override;
     [[nodiscard]] Task<Result<std::vector<SharedRecord>>> query(std::vector<codec::Filter> filters, QueryLimits limits,
                                                                 UnixTime now) override;
     [[nodiscard]] Task<Result<std::vector<Hash32>>> find(std::vector<codec::Filter> filters, std::size_t limit,

@@ -31,6 +31,8 @@ struct Context {
     std::function<Result<std::unique_ptr<ports::TxSender>>(const crypto::PrivateKey&)> open_sender;
     /// What the status shows of endpoints, index and transactions; may be empty.
     std::function<ports::ChainStatus()> chain_status{};
+    /// Work put into own records that relays are to keep (NIP-13), in bits: what relays ask of strangers.
+    unsigned pow_bits = 0;
 };
 
 /// EIP-712 domain of this node's lanes contract.

@@ -8,6 +8,7 @@
 #include "myst/base/log.hpp"
 #include "myst/crypto/keccak.hpp"
 #include "myst/node/proposal_record.hpp"
+#include "myst/node/record_work.hpp"
 
 namespace myst::node {
 namespace {
@@ -219,8 +220,10 @@ Task<Result<>> Provider::publish_proposal(seconds lifetime) {
     proposal.published = context_.clock.unix_now();
     if (status_.proposal) proposal.published = std::max(proposal.published, status_.proposal->published + seconds(1));
     proposal.expires = proposal.published + lifetime;
-    auto event = make_proposal(proposal, context_.chain.identity(), context_.keys.node(), context_.rng);
-    auto report = co_await context_.records.publish(std::move(event));
+    auto offer = make_proposal(proposal, context_.chain.identity(), context_.keys.node(), context_.rng);
+    auto event = co_await sign_with_work(context_, std::move(offer));
+    if (!event) co_return forward_error(event);
+    auto report = co_await context_.records.publish(std::move(*event));
     if (!report) co_return forward_error(report);
     for (const auto& [relay, reason] : report->rejected) log::warn("{} refused the proposal: {}", relay, reason);
     status_.proposal = std::move(proposal);

@@ -200,9 +200,10 @@ TestNode::TestNode(World& world, const std::string& name, NodeSettings settings)
         ++world.senders;
         return std::make_unique<FakeSender>(world);
     };
-    node = std::make_unique<Node>(Context{world.context.get_executor(), world.clock, world.rng, world.workers, *keys,
-                                          world.chain, world.bus, *ledger, driver, std::move(open_sender)},
-                                  std::move(settings));
+    node = std::make_unique<Node>(
+        Context{world.context.get_executor(), world.clock, world.rng, world.workers, *keys, world.chain, world.bus,
+                *ledger, driver, std::move(open_sender), nullptr, world.pow_bits},
+        std::move(settings));
 }
 
 NodeSettings provider_settings() {

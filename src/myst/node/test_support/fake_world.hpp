@@ -155,6 +155,7 @@ struct World {
     std::optional<ports::TxIntent> open_intent;                          ///< what an earlier run left in the outbox
     std::function<std::optional<Error>(const ports::TxIntent&)> refuse;  ///< why a transaction is not sent
     std::function<void(const ports::TxIntent&)> on_mined;                ///< what a transaction does to the chain
+    unsigned pow_bits = 0;                                               ///< of nodes made from now on
     int senders = 0;                                                     ///< opened outboxes
     std::filesystem::path folder;
 
