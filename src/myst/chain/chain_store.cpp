@@ -6,6 +6,7 @@
 
 #include "myst/chain/event_apply.hpp"
 #include "myst/chain/log_digest.hpp"
+#include "myst/chain/payee_query.hpp"
 
 namespace myst::chain {
 namespace {
@@ -205,6 +206,10 @@ Result<bool> ChainStore::is_registered(const NodeKey& node_key) {
 Result<std::vector<ports::RegisteredProvider>> ChainStore::registered(const Address& after, std::size_t limit) {
     const std::lock_guard lock(mutex_);
     return tables_->registered(after, limit);
+}
+Result<ports::PayeeStates> ChainStore::payees(const std::vector<Address>& addresses) {
+    const std::lock_guard lock(mutex_);
+    return read_payees(database_, addresses);
 }
 Result<Hash32> ChainStore::dump_hash() {
     const std::lock_guard lock(mutex_);

@@ -55,6 +55,8 @@ public:
     /// As ports::ProviderRegistry.
     [[nodiscard]] Result<bool> is_registered(const NodeKey& node_key);
     [[nodiscard]] Result<std::vector<ports::RegisteredProvider>> registered(const Address& after, std::size_t limit);
+    /// See read_payees.
+    [[nodiscard]] Result<ports::PayeeStates> payees(const std::vector<Address>& addresses);
     /// See ChainTables::dump_hash.
     [[nodiscard]] Result<Hash32> dump_hash();
 

@@ -1,8 +1,11 @@
 #include "myst/chain/chain_tables.hpp"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "myst/base/check.hpp"
+#include "myst/chain/table_cells.hpp"
 #include "myst/crypto/keccak.hpp"
 
 namespace myst::chain {
@@ -13,15 +16,8 @@ constexpr std::size_t kAccounts = 0;
 constexpr std::size_t kOwners = 1;
 constexpr std::size_t kLanes = 2;
 constexpr std::size_t kProviders = 3;
-
-constexpr std::size_t kAmountBytes = 12;
-
-Bytes amount_cell(Amount amount) {
-    Bytes out(kAmountBytes);
-    auto units = amount.units();
-    for (auto i = kAmountBytes; i-- > 0; units >>= 8) out[i] = static_cast<std::uint8_t>(units & 0xff);
-    return out;
-}
+constexpr std::size_t kSales = 4;
+constexpr std::size_t kPayees = 5;
 
 std::int64_t time_cell(UnixTime time) {
     return time.time_since_epoch().count();
@@ -29,17 +25,6 @@ std::int64_t time_cell(UnixTime time) {
 
 UnixTime time_of(std::int64_t value) {
     return UnixTime(seconds(value));
-}
-
-tl::unexpected<Error> damaged() {
-    return fail(ErrorCode::invalid_data, "chain.db is damaged", "delete chain.db; it is built again from the chain");
-}
-
-Result<Amount> amount_of(BytesView bytes) {
-    if (bytes.size() != kAmountBytes) return damaged();
-    Uint128 units = 0;
-    for (const auto byte : bytes) units = units << 8 | byte;
-    return *Amount::from_wide(units);
 }
 
 Bytes pair_key(const Address& first, const Address& second) {
@@ -104,6 +89,15 @@ const std::vector<std::string>& chain_schema() {
         CREATE TABLE log_digests(block INTEGER PRIMARY KEY, digest BLOB NOT NULL);
         DELETE FROM meta; DELETE FROM blocks; DELETE FROM accounts; DELETE FROM owners; DELETE FROM lanes;
         DELETE FROM providers; DELETE FROM journal;
+    )",
+                                                     // So do counts of sales.
+                                                     R"(
+        CREATE TABLE sales(provider BLOB NOT NULL, signer BLOB NOT NULL, settlements INTEGER NOT NULL,
+                           volume BLOB NOT NULL, PRIMARY KEY(provider, signer)) WITHOUT ROWID;
+        CREATE TABLE payees(provider BLOB PRIMARY KEY, settlements INTEGER NOT NULL, payers INTEGER NOT NULL,
+                            volume BLOB NOT NULL, weight BLOB NOT NULL) WITHOUT ROWID;
+        DELETE FROM meta; DELETE FROM blocks; DELETE FROM accounts; DELETE FROM owners; DELETE FROM lanes;
+        DELETE FROM providers; DELETE FROM journal; DELETE FROM log_digests;
     )"};
     return kSchema;
 }
@@ -170,6 +164,8 @@ ChainTables::ChainTables(sys::Database& database)
     add(kOwners, "owners", {"signer"}, {{"owner"}});
     add(kLanes, "lanes", {"signer", "provider"}, {{"paid"}, {"cap"}, {"release_at", true}, {"epoch", true}});
     add(kProviders, "providers", {"provider"}, {{"node_key"}, {"stake"}, {"leave_at", true}});
+    add(kSales, "sales", {"provider", "signer"}, {{"settlements", true}, {"volume"}});
+    add(kPayees, "payees", {"provider"}, {{"settlements", true}, {"payers", true}, {"volume"}, {"weight"}});
 }
 
 ChainTables::~ChainTables() = default;
@@ -369,6 +365,51 @@ Result<std::vector<ports::RegisteredProvider>> ChainTables::registered(const Add
         if (!state) return forward_error(state);
         out.push_back({*provider, *state});
     }
+}
+
+Result<ports::PayeeSales> ChainTables::payee_sales(const Address& provider) {
+    auto row = get(*tables_[kPayees], provider.view());
+    if (!row) return forward_error(row);
+    if (!*row) return ports::PayeeSales{};
+    const auto& cells = **row;
+    auto volume = amount_of(std::get<Bytes>(cells[2]));
+    auto weight = amount_of(std::get<Bytes>(cells[3]));
+    if (!volume || !weight) return damaged();
+    return ports::PayeeSales{static_cast<std::uint64_t>(std::get<std::int64_t>(cells[0])),
+                             static_cast<std::uint64_t>(std::get<std::int64_t>(cells[1])), *volume, *weight};
+}
+
+Result<ChainTables::Sales> ChainTables::sales(const Address& provider, const Address& signer) {
+    const auto key = pair_key(provider, signer);
+    auto row = get(*tables_[kSales], key);
+    if (!row) return forward_error(row);
+    if (!*row) return Sales{};
+    auto volume = amount_of(std::get<Bytes>((**row)[1]));
+    if (!volume) return damaged();
+    return Sales{static_cast<std::uint64_t>(std::get<std::int64_t>((**row)[0])), *volume};
+}
+
+Result<> ChainTables::add_sale(const Address& provider, const Address& signer, Amount amount) {
+    auto pair = sales(provider, signer);
+    if (!pair) return forward_error(pair);
+    auto all = payee_sales(provider);
+    if (!all) return forward_error(all);
+    const bool is_new = pair->settlements == 0;
+    const auto weighed = std::min(pair->volume, ports::kMostWeight);
+    pair->volume = pair->volume.plus_saturating(amount);
+    ++pair->settlements;
+    all->settlements += 1;
+    all->payers += is_new ? 1 : 0;
+    all->volume = all->volume.plus_saturating(amount);
+    all->weight =
+        all->weight.plus_saturating(std::min(pair->volume, ports::kMostWeight).minus_saturating(weighed));
+    const auto key = pair_key(provider, signer);
+    auto kept = put(*tables_[kSales], key,
+                    Row{static_cast<std::int64_t>(pair->settlements), amount_cell(pair->volume)});
+    if (!kept) return kept;
+    return put(*tables_[kPayees], provider.view(),
+               Row{static_cast<std::int64_t>(all->settlements), static_cast<std::int64_t>(all->payers),
+                   amount_cell(all->volume), amount_cell(all->weight)});
 }
 
 void ChainTables::begin_block(std::uint64_t number) {

@@ -30,6 +30,13 @@ public:
     [[nodiscard]] Result<Address> owner(const Address& signer);
     [[nodiscard]] Result<ports::LaneState> lane(const Address& signer, const Address& provider);
     [[nodiscard]] Result<ports::ProviderState> provider(const Address& provider);
+    [[nodiscard]] Result<ports::PayeeSales> payee_sales(const Address& provider);
+    /// What one payer has paid to one provider, over all epochs.
+    struct Sales {
+        std::uint64_t settlements = 0;
+        Amount volume;
+    };
+    [[nodiscard]] Result<Sales> sales(const Address& provider, const Address& signer);
 
     /// As ports::ProviderRegistry.
     [[nodiscard]] Result<bool> is_registered(const NodeKey& node_key);
@@ -41,6 +48,8 @@ public:
     [[nodiscard]] Result<> put_owner(const Address& signer, const Address& owner);
     [[nodiscard]] Result<> put_lane(const Address& signer, const Address& provider, const ports::LaneState& state);
     [[nodiscard]] Result<> put_provider(const Address& provider, const ports::ProviderState& state);
+    /// Counts a settlement that brought `amount`.
+    [[nodiscard]] Result<> add_sale(const Address& provider, const Address& signer, Amount amount);
 
     /// Restores what the tables held before block `first`, newest change first, and drops those journal entries.
     [[nodiscard]] Result<> undo_from(std::uint64_t first);

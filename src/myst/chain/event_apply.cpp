@@ -103,7 +103,7 @@ struct Apply {
         return tables.put_provider(event.provider, {});
     }
 
-    /// Applies one entry of a settlement; returns by how much the lane's `paid` grew.
+    /// Applies one entry of a settlement and counts it as a sale if it brought money; returns how much.
     Result<Amount> settle(const Address& provider, const SettledItem& item) const {
         auto lane = tables.lane(item.signer, provider);
         if (!lane) return forward_error(lane);
@@ -117,6 +117,8 @@ struct Apply {
         account->free = *free;
         if (auto done = tables.put_account(item.signer, *account); !done) return forward_error(done);
         if (auto done = tables.put_lane(item.signer, provider, item.lane); !done) return forward_error(done);
+        if (paid->is_zero()) return *paid;
+        if (auto done = tables.add_sale(provider, item.signer, *paid); !done) return forward_error(done);
         return *paid;
     }
 };

@@ -69,4 +69,10 @@ Task<Result<std::vector<ports::RegisteredProvider>>> IndexedChain::registered(Ad
     co_return co_await indexer_.query(std::move(read));
 }
 
+Task<Result<ports::PayeeStates>> IndexedChain::payees(std::vector<Address> addresses) {
+    if (auto ready = usable(); !ready) co_return forward_error(ready);
+    auto read = [wanted = std::move(addresses)](ChainStore& store) { return store.payees(wanted); };
+    co_return co_await indexer_.query(std::move(read));
+}
+
 }  // namespace myst::chain

@@ -28,6 +28,8 @@ public:
     [[nodiscard]] Task<Result<bool>> is_registered(NodeKey node_key) override;
     [[nodiscard]] Task<Result<std::vector<ports::RegisteredProvider>>> registered(Address after,
                                                                                   std::size_t limit) override;
+    [[nodiscard]] bool counts_sales() const override { return true; }
+    [[nodiscard]] Task<Result<ports::PayeeStates>> payees(std::vector<Address> addresses) override;
     [[nodiscard]] Task<Result<Amount>> token_balance(Address holder) override { return remote_.token_balance(holder); }
     [[nodiscard]] Task<Result<Uint256>> ether_balance(Address holder) override { return remote_.ether_balance(holder); }
     [[nodiscard]] Task<Result<Uint256>> permit_nonce(Address owner) override { return remote_.permit_nonce(owner); }

@@ -22,4 +22,15 @@ std::string_view to_string(TxKind kind) {
     return {};
 }
 
+Task<Result<PayeeStates>> ChainReader::payees(std::vector<Address> addresses) {
+    PayeeStates states;
+    for (const auto& address : addresses) {
+        if (states.contains(address)) continue;
+        auto entry = co_await provider(address);
+        if (!entry) co_return forward_error(entry);
+        states.emplace(address, PayeeState{*entry});
+    }
+    co_return states;
+}
+
 }  // namespace myst::ports

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "myst/base/amount.hpp"
 #include "myst/base/bytes.hpp"
@@ -52,6 +54,25 @@ struct ProviderState {
     bool operator==(const ProviderState&) const = default;
 };
 
+/// What a payee has been paid on chain, over all lanes and epochs.
+struct PayeeSales {
+    std::uint64_t settlements = 0;  ///< vouchers that brought money
+    std::uint64_t payers = 0;       ///< that such vouchers came from
+    Amount volume;                  ///< the network's fee included
+    Amount weight;                  ///< the same, but of each payer at most kMostWeight
+    bool operator==(const PayeeSales&) const = default;
+};
+/// What a single payer can count for in PayeeSales::weight: one token.
+inline constexpr Amount kMostWeight{1'000'000'000'000'000'000};
+
+/// What the chain tells of a payee.
+struct PayeeState {
+    ProviderState entry;                ///< in the registry
+    std::optional<PayeeSales> sales{};  ///< none if this reader keeps no index
+    bool operator==(const PayeeState&) const = default;
+};
+using PayeeStates = std::map<Address, PayeeState>;
+
 /// What was fixed when the lanes contract was deployed.
 struct ContractTerms {
     std::uint64_t fee_bps = 0;  ///< network fee on settled amounts, in 1/10 000
@@ -72,6 +93,11 @@ public:
     [[nodiscard]] virtual Task<Result<Address>> owner_of(Address signer) = 0;
     [[nodiscard]] virtual Task<Result<LaneState>> lane(Address signer, Address provider) = 0;
     [[nodiscard]] virtual Task<Result<ProviderState>> provider(Address provider) = 0;
+    /// Whether `payees` tells of sales, and costs the same for many as for one.
+    [[nodiscard]] virtual bool counts_sales() const { return false; }
+    /// An entry for each of these addresses, zeros for those the chain does not know. Asks `provider` for one after the
+    /// other unless `counts_sales`.
+    [[nodiscard]] virtual Task<Result<PayeeStates>> payees(std::vector<Address> addresses);
     [[nodiscard]] virtual Task<Result<Amount>> token_balance(Address holder) = 0;
     /// In wei.
     [[nodiscard]] virtual Task<Result<Uint256>> ether_balance(Address holder) = 0;

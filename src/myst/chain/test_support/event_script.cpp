@@ -119,6 +119,7 @@ void LanesModel::settle(Address provider, std::vector<std::tuple<Address, Amount
         const auto pay = payable.minus_saturating(lane.paid);
         lane.paid = *lane.paid.plus(pay);
         paid_out += wide(pay);
+        if (!pay.is_zero()) sales[{signer, provider}].push_back(pay);
         event.items.push_back({signer, from_free, lane});
     }
     if (event.items.empty()) return;

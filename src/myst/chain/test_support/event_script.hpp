@@ -24,6 +24,7 @@ public:
     std::map<Address, Address> owners;
     std::map<LaneKey, ports::LaneState> lanes;
     std::map<Address, ports::ProviderState> providers;
+    std::map<LaneKey, std::vector<Amount>> sales;  ///< what each settlement brought, over all epochs
 
     void deposit(Address signer, Amount amount, std::vector<LanesEvent>& events);
     /// Applies a voucher (total, cap) of each signer; a fee of one unit is taken if anything is paid.
