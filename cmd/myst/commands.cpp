@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "all_pages.hpp"
 #include "api_client.hpp"
 #include "connection_watch.hpp"
 #include "reply_values.hpp"
@@ -48,6 +49,12 @@ Task<Outcome<>> run_command(Options options) {
     auto api = ApiClient::open(options);
     if (!api) co_return tl::unexpected<Failure>(std::move(api).error());
     if (options.verb == Verb::status && options.watch) co_return co_await watch_connection(*api);
+    if (options.verb == Verb::proposals && options.all) {
+        auto all = co_await read_all_pages(options, *api);
+        if (!all) co_return tl::unexpected<Failure>(std::move(all).error());
+        print(options, *all);
+        co_return Outcome<>{};
+    }
     auto reply = co_await api->call(std::move(request->method), std::move(request->path), std::move(request->body),
                                     request->timeout);
     if (!reply) co_return tl::unexpected<Failure>(explain(options, std::move(reply).error()));

@@ -18,6 +18,7 @@ using test_support::Program;
 using test_support::ProgramResult;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 
 /// The one JSON object on standard output.
@@ -130,7 +131,8 @@ INSTANTIATE_TEST_SUITE_P(
              "release 0x3333333333333333333333333333333333333333",
              "released"},
         Case{"proposals",
-             {"COUNTRY", "DE", "0.1 MYSTT", "0.002 MYSTT", "wireguard", "Elbe", "abababab"},
+             {"COUNTRY", "DE", "Hamburg", "0.1 MYSTT", "0.002 MYSTT", "5 MYSTT", "11", "1.75 MYSTT", "wireguard",
+              "Elbe", "abababab"},
              "",
              "proposals"},
         Case{"connect --no-wait", {"Disconnected\n"}, "connect", "state"},
@@ -164,7 +166,45 @@ TEST(Console, FiltersReachTheNode) {
     EXPECT_EQ(filter.service, "wireguard");
     EXPECT_EQ(filter.max_per_gib, *parse_tokens("0.5"));
     EXPECT_EQ(filter.max_per_hour, *parse_tokens("0.01"));
-    EXPECT_EQ(filter.limit, 7U);
+    EXPECT_EQ(daemon.node.last_query().limit, 7U);
+}
+
+TEST(Console, OrderAndWhatTheChainSaysReachTheNode) {
+    const Daemon daemon;
+    const auto result = daemon.myst({"proposals", "--city", "Berlin", "--min-stake", "0.5", "--min-reputation", "9",
+                                     "--max-age", "600", "--sort", "stake", "--worst-first"});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    const auto query = daemon.node.last_query();
+    EXPECT_EQ(query.filter.city, "Berlin");
+    EXPECT_EQ(query.filter.min_stake, *parse_tokens("0.5"));
+    EXPECT_EQ(query.filter.min_reputation, 9U);
+    EXPECT_EQ(query.filter.max_age, seconds(600));
+    EXPECT_EQ(query.order, node::OfferOrder::stake);
+    EXPECT_TRUE(query.reversed);
+}
+
+TEST(Console, PagesAreReadOneByOneOrAll) {
+    const Daemon daemon;
+    std::vector<node::Proposal> offers(5, api::test_support::sample_proposal());
+    for (std::size_t i = 0; i < offers.size(); ++i) offers[i].name = "offer" + std::to_string(i);
+    daemon.node.set_proposals(offers);
+    const auto first = daemon.myst({"proposals", "--limit", "2"});
+    EXPECT_THAT(first.out, HasSubstr("offer1"));
+    EXPECT_THAT(first.out, Not(HasSubstr("offer2")));
+    EXPECT_THAT(first.out, HasSubstr("--cursor 2\n"));
+    const auto last = daemon.myst({"proposals", "--limit", "2", "--cursor", "4"});
+    EXPECT_THAT(last.out, HasSubstr("offer4"));
+    EXPECT_THAT(last.out, Not(HasSubstr("--cursor")));
+    const auto all = daemon.myst({"proposals", "--limit", "2", "--all", "--json"});
+    EXPECT_EQ(json_of(all).at("proposals").as_array().size(), 5U);
+    EXPECT_TRUE(json_of(all).at("next").is_null());
+    EXPECT_EQ(json_of(all).at("proposals").at(4).at("name"), "offer4");
+}
+
+TEST(Console, WhatANodeWithoutAnIndexCannotKnowIsADash) {
+    const Daemon daemon;
+    daemon.node.forget_sales();
+    EXPECT_THAT(daemon.myst({"proposals"}).out, HasSubstr("5 MYSTT  -           -        -       wireguard"));
 }
 
 TEST(Console, NoOfferIsSaid) {
@@ -202,6 +242,9 @@ TEST(Console, AMistakeOnTheCommandLineIsUsage) {
         {"wallet", "deposit", "2.5", "--units"},
         {"status", "--colour"},
         {"proposals", "--limit", "0"},
+        {"proposals", "--sort", "name"},
+        {"proposals", "--all", "--cursor", "1"},
+        {"connect", "--min-reputation", "48"},
         {"proposals", "--max-price", "cheap"},
         {"status", "--watch", "--json"},
         {"connect", "--watch", "--no-wait"},

@@ -30,6 +30,10 @@ void add_filter(CLI::App& command, Options& options) {
     command.add_option("--max-price", options.max_price, "Dearest price, in tokens per GiB");
     command.add_option("--max-price-hour", options.max_price_hour, "Dearest price, in tokens per hour");
     command.add_option("--provider", options.provider, "Only this node key");
+    command.add_option("--city", options.city, "City of the exit, such as Hamburg");
+    command.add_option("--min-stake", options.min_stake, "Least stake in the registry, in tokens");
+    command.add_option("--min-reputation", options.min_reputation, "Least reputation")->check(CLI::Range(0U, 47U));
+    command.add_option("--max-age", options.max_age, "Published within so many seconds")->check(CLI::Range(0U, 86400U));
 }
 
 void add_wallet(CLI::App& app, Options& options) {
@@ -58,7 +62,12 @@ void add_connection(CLI::App& app, Options& options) {
     status->add_flag("--watch", options.watch, "Show rate, traffic and payments until Ctrl-C");
     auto* proposals = add_verb(app, options, Verb::proposals, "proposals", "List offers, cheapest first");
     add_filter(*proposals, options);
-    proposals->add_option("--limit", options.limit, "How many [50]")->check(CLI::Range(1U, 500U));
+    proposals->add_option("--sort", options.sort, "What comes first decides [price]")
+        ->check(CLI::IsMember({"price", "stake", "reputation", "age", "country"}));
+    proposals->add_flag("--worst-first", options.worst_first, "Turn the order round");
+    proposals->add_option("--limit", options.limit, "How many in a page [50]")->check(CLI::Range(1U, 500U));
+    proposals->add_option("--cursor", options.cursor, "The page that begins here, as the one before said");
+    proposals->add_flag("--all", options.all, "Every page");
     auto* connect = add_verb(app, options, Verb::connect, "connect", "Connect to the cheapest offer and wait for it");
     add_filter(*connect, options);
     connect->add_flag("--no-wait", options.no_wait, "Start connecting and return");
@@ -83,6 +92,7 @@ void add_provider(CLI::App& app, Options& options) {
 std::string conflict(const Options& options) {
     if (options.watch && options.json) return "--watch and --json exclude each other";
     if (options.watch && options.no_wait) return "--watch and --no-wait exclude each other";
+    if (options.all && !options.cursor.empty()) return "--all and --cursor exclude each other";
     return "";
 }
 

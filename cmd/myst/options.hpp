@@ -45,6 +45,14 @@ struct Options {
     std::string max_price;       ///< tokens per GiB
     std::string max_price_hour;  ///< tokens per hour
     std::string provider;        ///< node key, or payee for `wallet release`
+    std::string city;
+    std::string min_stake;  ///< tokens
+    std::optional<unsigned> min_reputation;
+    std::optional<unsigned> max_age;  ///< seconds
+    std::string sort;
+    bool worst_first = false;
+    bool all = false;  ///< every page
+    std::string cursor;
     std::optional<unsigned> limit;
 };
 

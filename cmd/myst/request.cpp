@@ -18,6 +18,8 @@ using Members = std::vector<std::pair<std::string, std::string>>;
 
 /// Waiting until a transaction is mined, or a session is wound up, takes long.
 constexpr milliseconds kPatient{600'000};
+/// In a page, where all are wanted.
+constexpr unsigned kAllLimit = 500;
 
 Outcome<std::string> units_of(std::string_view option, const std::string& text, bool in_units) {
     const auto amount = in_units ? Amount::parse(text) : parse_tokens(text);
@@ -35,6 +37,7 @@ Outcome<Members> filter_of(const Options& options) {
     const std::tuple<const char*, const char*, const std::string&> prices[] = {
         {"--max-price", "max_price_gib", options.max_price},
         {"--max-price-hour", "max_price_hour", options.max_price_hour},
+        {"--min-stake", "min_stake", options.min_stake},
     };
     for (const auto& [option, member, text] : prices) {
         if (text.empty()) continue;
@@ -42,8 +45,17 @@ Outcome<Members> filter_of(const Options& options) {
         if (!units) return tl::unexpected<Failure>(std::move(units).error());
         members.emplace_back(member, std::move(*units));
     }
-    if (options.limit) members.emplace_back("limit", std::to_string(*options.limit));
+    if (!options.city.empty()) members.emplace_back("city", options.city);
+    if (options.min_reputation) members.emplace_back("min_reputation", std::to_string(*options.min_reputation));
+    if (options.max_age) members.emplace_back("max_age", std::to_string(*options.max_age));
     return members;
+}
+
+void add_page(const Options& options, Members& members) {
+    if (!options.sort.empty()) members.emplace_back("sort", options.sort);
+    if (options.worst_first) members.emplace_back("order", "worst");
+    if (options.limit || options.all) members.emplace_back("limit", std::to_string(options.limit.value_or(kAllLimit)));
+    if (!options.cursor.empty()) members.emplace_back("cursor", options.cursor);
 }
 
 std::string body_of(const Members& members) {
@@ -62,6 +74,7 @@ Outcome<ApiRequest> with_filter(const Options& options) {
     auto members = filter_of(options);
     if (!members) return tl::unexpected<Failure>(std::move(members).error());
     if (options.verb == Verb::connect) return ApiRequest{"POST", "/v1/connection", body_of(*members)};
+    add_page(options, *members);
     return ApiRequest{"GET", "/v1/proposals" + query_of(*members)};
 }
 

@@ -222,16 +222,27 @@ std::string reservations_view(const json::value& body) {
     return format_table(rows);
 }
 
+std::string number_or_dash(const json::value& object, std::string_view name) {
+    return at(object, name).is_null() ? "-" : fmt::format("{}", number_at(object, name));
+}
+
 std::string proposals_view(const json::value& body) {
     const auto& proposals = items_at(body, "proposals");
     if (proposals.empty()) return "No offer matches.\n";
-    std::vector<Row> rows{{"COUNTRY", "PER GiB", "PER HOUR", "SERVICE", "NAME", "PROVIDER"}};
+    std::vector<Row> rows{{"COUNTRY", "CITY", "PER GiB", "PER HOUR", "STAKE", "REPUTATION", "SETTLED", "PAYERS", "SERVICE",
+                           "NAME", "PROVIDER"}};
     for (const auto& proposal : proposals) {
         const auto& tariff = at(proposal, "tariff");
-        rows.push_back({text_at(proposal, "country"), amount_at(tariff, "per_gib"), amount_at(tariff, "per_hour"),
-                        text_at(proposal, "service"), text_at(proposal, "name"), text_at(proposal, "provider")});
+        const auto& sales = at(proposal, "sales");
+        rows.push_back({text_at(proposal, "country"), text_at(proposal, "city"), amount_at(tariff, "per_gib"),
+                        amount_at(tariff, "per_hour"), amount_at(proposal, "stake"),
+                        number_or_dash(proposal, "reputation"), sales.is_null() ? "-" : amount_at(sales, "volume"),
+                        sales.is_null() ? "-" : number_or_dash(sales, "payers"), text_at(proposal, "service"),
+                        text_at(proposal, "name"), text_at(proposal, "provider")});
     }
-    return format_table(rows);
+    auto text = format_table(rows);
+    if (!at(body, "next").is_null()) text += "There are more: repeat with --cursor " + text_at(body, "next") + "\n";
+    return text;
 }
 
 std::string provider_view(const json::value& body) {

@@ -3,12 +3,15 @@
 #include <algorithm>
 
 #include "myst/crypto/address.hpp"
+#include "myst/node/proposal_record.hpp"
 
 namespace myst::api {
 namespace {
 
 constexpr std::size_t kMaxServiceLength = 32;
 constexpr std::uint64_t kMaxLimit = 500;
+constexpr std::uint64_t kMaxReputation = 47;
+constexpr std::uint64_t kMaxAge = 86'400;  ///< seconds; offers live no longer
 
 Result<std::string> service_of(std::string_view text) {
     const auto fits = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
@@ -26,6 +29,36 @@ Result<std::string> country_of(std::string_view text) {
         return fail(ErrorCode::invalid_argument, "country: expected two letters of ISO 3166-1, such as DE");
     }
     return country;
+}
+
+Result<std::string> city_of(std::string_view text) {
+    if (node::is_city(text)) return std::string(text);
+    return fail(ErrorCode::invalid_argument, "city: expected a name of at most 64 bytes, such as Hamburg");
+}
+
+Result<std::uint32_t> reputation_of(std::string_view text) {
+    auto number = parse_u64(text);
+    if (number && *number <= kMaxReputation) return static_cast<std::uint32_t>(*number);
+    return fail(ErrorCode::invalid_argument, "min_reputation: expected a number from 0 to 47");
+}
+
+Result<seconds> age_of(std::string_view text) {
+    auto number = parse_u64(text);
+    if (number && *number <= kMaxAge) return seconds(static_cast<std::int64_t>(*number));
+    return fail(ErrorCode::invalid_argument, "max_age: expected a number of seconds, at most 86400");
+}
+
+Result<node::OfferOrder> sort_of(std::string_view text) {
+    for (const auto order : node::kOfferOrders) {
+        if (to_string(order) == text) return order;
+    }
+    return fail(ErrorCode::invalid_argument, "sort: expected price, stake, reputation, age or country");
+}
+
+/// "best" comes first unless "worst" is asked for.
+Result<bool> is_reversed(std::string_view text) {
+    if (text == "best" || text == "worst") return text == "worst";
+    return fail(ErrorCode::invalid_argument, "order: expected best or worst");
 }
 
 Result<std::size_t> limit_of(std::string_view text) {
@@ -73,7 +106,12 @@ Result<node::ProposalFilter> filter_of(const Members& members) {
     price = take(members, "max_price_hour", amount_named("max_price_hour"), filter.max_per_hour);
     if (!price) return forward_error(price);
     if (auto done = take(members, "provider", provider_of, filter.provider); !done) return forward_error(done);
-    if (auto done = take(members, "limit", limit_of, filter.limit); !done) return forward_error(done);
+    if (auto done = take(members, "city", city_of, filter.city); !done) return forward_error(done);
+    if (auto done = take(members, "min_stake", amount_named("min_stake"), filter.min_stake); !done)
+        return forward_error(done);
+    if (auto done = take(members, "min_reputation", reputation_of, filter.min_reputation); !done)
+        return forward_error(done);
+    if (auto done = take(members, "max_age", age_of, filter.max_age); !done) return forward_error(done);
     return filter;
 }
 
@@ -83,6 +121,18 @@ Result<Address> address_of(const Members& members, std::string_view name) {
     auto address = crypto::parse_address(found->second);
     if (!address) return forward_error(address, name);
     return address;
+}
+
+Result<node::ProposalQuery> proposal_query_of(const Members& members) {
+    auto filter = filter_of(members);
+    if (!filter) return forward_error(filter);
+    node::ProposalQuery query{std::move(*filter)};
+    if (auto done = take(members, "sort", sort_of, query.order); !done) return forward_error(done);
+    if (auto done = take(members, "order", is_reversed, query.reversed); !done) return forward_error(done);
+    if (auto done = take(members, "limit", limit_of, query.limit); !done) return forward_error(done);
+    const auto as_text = [](std::string_view text) -> Result<std::string> { return std::string(text); };
+    if (auto done = take(members, "cursor", as_text, query.cursor); !done) return forward_error(done);
+    return query;
 }
 
 Result<std::optional<Amount>> amount_of(const Members& members) {

@@ -8,8 +8,12 @@
 
 namespace myst::api {
 
-/// service, country, max_price_gib, max_price_hour, provider, limit; what is absent does not restrict.
+/// service, country, city, max_price_gib, max_price_hour, provider, min_stake, min_reputation, max_age; what is absent
+/// does not restrict.
 [[nodiscard]] Result<node::ProposalFilter> filter_of(const Members& members);
+
+/// The same, and sort, order, limit and cursor.
+[[nodiscard]] Result<node::ProposalQuery> proposal_query_of(const Members& members);
 
 /// The Ethereum address in the member `name`, which must be there.
 [[nodiscard]] Result<Address> address_of(const Members& members, std::string_view name);

@@ -55,6 +55,7 @@ json::object view(const node::Proposal& proposal) {
         {"payee", crypto::to_checksum(proposal.payee)},
         {"service", proposal.service},
         {"country", proposal.country},
+        {"city", proposal.city},
         {"tariff",
          {{"per_gib", proposal.tariff.per_gib.to_string()}, {"per_hour", proposal.tariff.per_hour.to_string()}}},
         {"name", proposal.name},
@@ -63,6 +64,20 @@ json::object view(const node::Proposal& proposal) {
     };
     put_time(object, "published", proposal.published);
     put_time(object, "expires", proposal.expires);
+    return object;
+}
+
+json::object view(const node::Offer& offer) {
+    auto object = view(offer.proposal);
+    object["registered"] = true;
+    object["stake"] = offer.stake.to_string();
+    object["reputation"] = offer.reputation ? json::value(*offer.reputation) : json::value(nullptr);
+    object["sales"] = nullptr;
+    if (offer.sales) {
+        object["sales"] = {{"settlements", offer.sales->settlements},
+                           {"payers", offer.sales->payers},
+                           {"volume", offer.sales->volume.to_string()}};
+    }
     return object;
 }
 
@@ -276,10 +291,11 @@ std::string body_of(const node::ReleaseResult& result) {
     return finish(std::move(object));
 }
 
-std::string body_of(const std::vector<node::Proposal>& proposals) {
+std::string body_of(const node::OfferPage& page) {
     json::array list;
-    for (const auto& proposal : proposals) list.push_back(view(proposal));
-    return finish({{"proposals", std::move(list)}});
+    for (const auto& offer : page.offers) list.push_back(view(offer));
+    json::value next = page.next.empty() ? json::value(nullptr) : json::value(page.next);
+    return finish({{"proposals", std::move(list)}, {"next", std::move(next)}});
 }
 
 std::string body_of(const node::ConnectionStatus& connection) {

@@ -62,7 +62,7 @@ TEST(JsonViews, AddressesCarryTheirChecksum) {
 TEST(JsonViews, UntrustedTextStaysText) {
     auto proposal = sample_proposal();
     proposal.name = "\"},{\"x\":\"\n<script>";
-    const auto object = parsed(body_of(std::vector<node::Proposal>{proposal}));
+    const auto object = parsed(body_of(node::OfferPage{{{proposal, {}}}, ""}));
     EXPECT_EQ(object.at("proposals").at(0).at("name"), json::string_view(proposal.name.data(), proposal.name.size()));
 }
 

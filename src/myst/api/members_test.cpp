@@ -75,19 +75,21 @@ TEST(Members, AFilterTakesWhatIsGiven) {
                                    {"country", "de"},
                                    {"max_price_gib", "0"},
                                    {"max_price_hour", "7"},
-                                   {"provider", std::string(64, 'a')},
-                                   {"limit", "500"}});
+                                   {"provider", std::string(64, 'a')}});
     ASSERT_TRUE(filter) << filter.error().describe();
     EXPECT_EQ(filter->service, "wireguard");
     EXPECT_EQ(filter->country, "DE");
     EXPECT_EQ(filter->max_per_gib, Amount(0));
     EXPECT_EQ(filter->max_per_hour, Amount(7));
     EXPECT_EQ(filter->provider->hex(), std::string(64, 'a'));
-    EXPECT_EQ(filter->limit, 500U);
+    const auto query = proposal_query_of({{"limit", "500"}, {"country", "de"}});
+    ASSERT_TRUE(query);
+    EXPECT_EQ(query->limit, 500U);
+    EXPECT_EQ(query->filter.country, "DE");
     const auto none = filter_of({});
     ASSERT_TRUE(none);
     EXPECT_FALSE(none->max_per_gib || none->max_per_hour || none->provider);
-    EXPECT_EQ(none->limit, 50U);
+    EXPECT_EQ(proposal_query_of({})->limit, 50U);
 }
 
 TEST(Members, AFilterNamesTheMemberThatIsWrong) {
@@ -108,7 +110,7 @@ TEST(Members, AFilterNamesTheMemberThatIsWrong) {
         {"limit", "1.0"},
     };
     for (const auto& [name, value] : wrong) {
-        const auto filter = filter_of({{name, value}});
+        const auto filter = proposal_query_of({{name, value}});
         ASSERT_FALSE(filter) << name << " " << value;
         EXPECT_TRUE(filter.error().message.starts_with(name)) << filter.error().message;
         EXPECT_EQ(filter.error().code, ErrorCode::invalid_argument);

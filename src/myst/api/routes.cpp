@@ -71,9 +71,9 @@ Task<Result<std::string>> wallet_release(node::Control& node, Members members) {
 }
 
 Task<Result<std::string>> proposals(node::Control& node, Members members) {
-    auto filter = filter_of(members);
-    if (!filter) co_return forward_error(filter);
-    auto answer = co_await node.proposals(std::move(*filter));
+    auto query = proposal_query_of(members);
+    if (!query) co_return forward_error(query);
+    auto answer = co_await node.proposals(std::move(*query));
     co_return reply(answer);
 }
 
@@ -131,9 +131,12 @@ Task<Result<std::string>> provider_unregister(node::Control& node, Members) {
 
 constexpr std::array<std::string_view, 1> kAmount{"amount"};
 constexpr std::array<std::string_view, 1> kRelease{"provider"};
-constexpr std::array<std::string_view, 5> kConnect{"service", "country", "max_price_gib", "max_price_hour", "provider"};
-constexpr std::array<std::string_view, 6> kFilter{"service",        "country",  "max_price_gib",
-                                                  "max_price_hour", "provider", "limit"};
+constexpr std::array<std::string_view, 9> kConnect{"service",  "country",   "city",           "max_price_gib", "max_price_hour",
+                                                   "provider", "min_stake", "min_reputation", "max_age"};
+constexpr std::array<std::string_view, 13> kProposals{
+    "service",   "country",        "city",    "max_price_gib", "max_price_hour", "provider",
+    "min_stake", "min_reputation", "max_age", "sort",          "order",          "limit",
+    "cursor"};
 
 constexpr Route kRoutes[] = {
     {"GET", "/v1/health", true, 200, {}, health},
@@ -146,7 +149,7 @@ constexpr Route kRoutes[] = {
     {"POST", "/v1/wallet/withdraw", false, 200, kAmount, wallet_withdraw},
     {"GET", "/v1/wallet/reservations", false, 200, {}, wallet_reservations},
     {"POST", "/v1/wallet/release", false, 200, kRelease, wallet_release},
-    {"GET", "/v1/proposals", false, 200, kFilter, proposals},
+    {"GET", "/v1/proposals", false, 200, kProposals, proposals},
     {"POST", "/v1/connection", false, 202, kConnect, connect},
     {"GET", "/v1/connection", false, 200, {}, connection},
     {"DELETE", "/v1/connection", false, 200, {}, disconnect},

@@ -148,10 +148,58 @@ TEST(Routes, ArgumentsReachTheNode) {
     EXPECT_EQ(server.node.last_filter().max_per_gib, Amount(9));
     EXPECT_EQ(send_raw(port, request_text(port, "GET", "/v1/proposals?country=SE&limit=3")).status, 200U);
     EXPECT_EQ(server.node.last_filter().country, "SE");
-    EXPECT_EQ(server.node.last_filter().limit, 3U);
+    EXPECT_EQ(server.node.last_query().limit, 3U);
+    EXPECT_FALSE(server.node.last_query().reversed);
+    EXPECT_EQ(send_raw(port, request_text(port, "GET",
+                                          "/v1/proposals?city=S%C3%A3o%20Paulo&min_stake=5&min_reputation=7&max_age=60"
+                                          "&sort=reputation&order=worst&cursor=0"))
+                  .status,
+              200U);
+    const auto query = server.node.last_query();
+    EXPECT_EQ(query.filter.city, "S\u00e3o Paulo");
+    EXPECT_EQ(query.filter.min_stake, Amount(5));
+    EXPECT_EQ(query.filter.min_reputation, 7U);
+    EXPECT_EQ(query.filter.max_age, seconds(60));
+    EXPECT_EQ(query.order, node::OfferOrder::reputation);
+    EXPECT_TRUE(query.reversed);
+    EXPECT_EQ(query.cursor, "0");
     EXPECT_EQ(send_raw(port, request_text(port, "DELETE", "/v1/connection")).status, 200U);
     EXPECT_EQ(server.node.changes(),
               (std::vector<std::string>{"deposit 2500", "withdraw 7", "withdraw all", "connect", "disconnect"}));
+}
+
+TEST(Routes, ProposalsAreAnsweredWithOrWithoutAnIndex) {
+    RunningServer server;
+    const auto& schema = openapi().at_pointer("/components/schemas/ProposalsReply");
+    const auto ask = [&] {
+        const auto response = send_raw(server.port(), request_text(server.port(), "GET", "/v1/proposals"));
+        auto body = json::parse(response.body);
+        EXPECT_TRUE(departures(body, schema).empty()) << response.body;
+        return body.at("proposals").at(0).as_object();
+    };
+    const auto full = ask();
+    EXPECT_EQ(full.at("stake"), "5000000000000000000");
+    EXPECT_EQ(full.at("registered"), true);
+    EXPECT_EQ(full.at("reputation"), 11);
+    EXPECT_EQ(full.at("sales").at("settlements"), 12);
+    EXPECT_EQ(full.at("sales").at("payers"), 3);
+    EXPECT_EQ(full.at("sales").at("volume"), "1750000000000000000");
+    server.node.forget_sales();
+    const auto light = ask();
+    EXPECT_TRUE(light.at("sales").is_null());
+    EXPECT_TRUE(light.at("reputation").is_null());
+}
+
+TEST(Routes, ABadQueryOfProposalsNamesItsMember) {
+    RunningServer server;
+    for (const auto* member : {"city=", "min_stake=-1", "min_reputation=48", "max_age=86401", "sort=name", "order=asc",
+                               "limit=501", "limit=0"}) {
+        const auto path = std::string("/v1/proposals?") + member;
+        const auto response = send_raw(server.port(), request_text(server.port(), "GET", path));
+        EXPECT_EQ(response.status, 400U) << member;
+        const std::string_view name(member, std::string_view(member).find('='));
+        EXPECT_NE(response.body.find(name), std::string::npos) << response.body;
+    }
 }
 
 TEST(Routes, AMissingAmountIsRefused) {

@@ -74,6 +74,7 @@ struct ProviderConfig {
     bool enabled = false;
     bool autostart = false;
     std::string country;
+    std::string city;
     std::string name;
     std::string terms;
     Amount price_gib;

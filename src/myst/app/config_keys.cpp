@@ -343,6 +343,11 @@ void add_offer(Keys& keys) {
         "Where the exit is. Empty: not stated, so consumers who filter by country do not find it.",
         [](Config& c) -> Text& { return c.provider.country; }));
     keys.push_back(text(
+        "provider", "city", "", "at most 64 bytes in one line",
+        [](std::string_view value) { return value.empty() || node::is_city(value); },
+        "City of the exit, such as \"Hamburg\". Empty: not stated.",
+        [](Config& c) -> Text& { return c.provider.city; }));
+    keys.push_back(text(
         "provider", "name", "", "at most 64 bytes in one line",
         [](std::string_view value) { return is_line(value, node::kMaxName); }, "Name shown in proposals.",
         [](Config& c) -> Text& { return c.provider.name; }));

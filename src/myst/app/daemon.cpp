@@ -64,6 +64,7 @@ node::ProviderSettings provider_settings(const Config& config) {
     const auto& from = config.provider;
     node::ProviderSettings settings;
     settings.country = from.country;
+    settings.city = from.city;
     settings.name = from.name;
     settings.terms = from.terms;
     settings.tariff = {from.price_gib, from.price_hour};

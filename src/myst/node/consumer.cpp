@@ -1,6 +1,7 @@
 #include "myst/node/consumer.hpp"
 
 #include "myst/base/log.hpp"
+#include "myst/node/offer_list.hpp"
 #include "myst/node/offer_search.hpp"
 #include "myst/runtime/timeout.hpp"
 
@@ -48,21 +49,6 @@ Consumer::Consumer(Context& context, ConsumerSettings settings)
       wake_(context.executor),
       retry_(kFirstRetry, kLongestRetry, context.rng) {}
 
-Task<Result<std::vector<Proposal>>> Consumer::proposals(ProposalFilter filter) {
-    const std::size_t limit = filter.limit;
-    auto offers = co_await find_offers(context_, std::move(filter));
-    if (!offers) co_return forward_error(offers);
-    RegistryView registry(context_.chain);
-    std::vector<Proposal> found;
-    for (auto& offer : *offers) {
-        if (found.size() == limit) break;
-        auto listed = co_await registry.lists(offer);
-        if (!listed) co_return forward_error(listed);
-        if (*listed) found.push_back(std::move(offer));
-    }
-    co_return found;
-}
-
 Result<> Consumer::connect(ProposalFilter filter) {
     if (status_.state != ConnectionState::disconnected && status_.state != ConnectionState::blocked) {
         return fail(ErrorCode::failed_precondition, "there is a connection already", "run: myst disconnect");
@@ -71,6 +57,7 @@ Result<> Consumer::connect(ProposalFilter filter) {
         return fail(ErrorCode::failed_precondition, "this node has no wallet yet", "run: myst wallet create");
     }
     if (auto possible = context_.driver.available(); !possible) return forward_error(possible);
+    if (auto possible = check_answerable(filter, context_.chain); !possible) return forward_error(possible);
     filter.max_per_gib = tighter(filter.max_per_gib, settings_.max_per_gib);
     filter.max_per_hour = tighter(filter.max_per_hour, settings_.max_per_hour);
     if (filter.service.empty()) filter.service = context_.driver.service();
@@ -165,7 +152,7 @@ Task<> Consumer::run(ProposalFilter filter) {
 // Finding a provider
 
 Task<Result<>> Consumer::establish(ProposalFilter filter) {
-    auto offers = co_await find_offers(context_, std::move(filter));
+    auto offers = co_await find_offers(context_, filter);
     if (!offers) co_return forward_error(offers);
     if (offers->empty()) {
         co_return fail(ErrorCode::not_found, "no provider on offer matches", "widen the filter; see: myst proposals");
@@ -174,10 +161,11 @@ Task<Result<>> Consumer::establish(ProposalFilter filter) {
     std::size_t attempts = 0;
     std::vector<NodeKey> failed;
     RegistryView registry(context_.chain);
+    if (auto prepared = co_await registry.prepare(*offers); !prepared) co_return prepared;
     for (const auto& offer : *offers) {
         if (stopping_ || attempts == kMaxAttempts) break;
         if (std::find(failed.begin(), failed.end(), offer.provider) != failed.end()) continue;
-        auto eligible = co_await check_offer(offer, &registry);
+        auto eligible = co_await check_offer(offer, filter, &registry);
         if (!eligible) {
             log::debug("an offer of {} was passed over: {}", offer.provider.hex(), eligible.error().message);
             if (may_recover(eligible.error())) co_return eligible;  // the chain cannot be read: so with all offers
@@ -196,13 +184,17 @@ Task<Result<>> Consumer::establish(ProposalFilter filter) {
     co_return outcome;
 }
 
-Task<Result<>> Consumer::check_offer(Proposal proposal, RegistryView* registry) {
+Task<Result<>> Consumer::check_offer(Proposal proposal, const ProposalFilter& filter, RegistryView* registry) {
     if (auto bearable = check_risk(proposal.tariff); !bearable) co_return bearable;
-    auto listed = co_await registry->lists(std::move(proposal));
-    if (!listed) co_return forward_error(listed);
-    if (!*listed) {
+    auto offer = co_await registry->look_up(std::move(proposal));
+    if (!offer) co_return forward_error(offer);
+    if (!*offer) {
         co_return fail(ErrorCode::failed_precondition, "the provider is not registered on chain",
                        "connect to another provider");
+    }
+    if (!suits(**offer, filter)) {
+        co_return fail(ErrorCode::not_found, "no provider on offer has the stake and reputation that were asked for",
+                       "widen the filter; see: myst proposals");
     }
     co_return Result<>();
 }

@@ -30,8 +30,6 @@ class Consumer {
 public:
     Consumer(Context& context, ConsumerSettings settings);
 
-    /// Offers of registered providers that match, cheapest first; at most `filter.limit`.
-    [[nodiscard]] Task<Result<std::vector<Proposal>>> proposals(ProposalFilter filter);
     /// Starts connecting; returns at once. failed_precondition if there is a connection already; a blocked one is
     /// replaced.
     [[nodiscard]] Result<> connect(ProposalFilter filter);
@@ -45,8 +43,9 @@ private:
     [[nodiscard]] Task<Result<>> establish(ProposalFilter filter);
     [[nodiscard]] UnixTime next_request_time();
     [[nodiscard]] Task<Result<>> establish_with(Proposal proposal);
-    /// Whether this node may deal with an offer at all: registered on chain, and within the risk limit.
-    [[nodiscard]] Task<Result<>> check_offer(Proposal proposal, RegistryView* registry);
+    /// Whether this node may deal with an offer at all: registered on chain, with what the filter asks for there, and
+    /// within the risk limit.
+    [[nodiscard]] Task<Result<>> check_offer(Proposal proposal, const ProposalFilter& filter, RegistryView* registry);
     /// What was paid in this connection for what has not arrived.
     [[nodiscard]] Amount lost() const { return earlier_.paid.minus_saturating(earlier_.worth); }
     /// limit_exceeded if one more first step at this price could bring what was paid for nothing above the limit.

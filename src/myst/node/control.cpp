@@ -2,6 +2,17 @@
 
 namespace myst::node {
 
+std::string_view to_string(OfferOrder order) {
+    switch (order) {
+        case OfferOrder::price: return "price";
+        case OfferOrder::stake: return "stake";
+        case OfferOrder::reputation: return "reputation";
+        case OfferOrder::age: return "age";
+        case OfferOrder::country: return "country";
+    }
+    return "price";
+}
+
 std::string_view to_string(ConnectionState state) {
     switch (state) {
         case ConnectionState::disconnected: return "disconnected";

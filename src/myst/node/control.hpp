@@ -10,6 +10,7 @@
 #include "myst/base/bytes.hpp"
 #include "myst/base/clock.hpp"
 #include "myst/base/uint256.hpp"
+#include "myst/node/proposal.hpp"
 #include "myst/pay/settlement_policy.hpp"
 #include "myst/pay/tariff.hpp"
 #include "myst/ports/chain.hpp"
@@ -69,29 +70,6 @@ struct UnregisterResult {
     bool left = false;        ///< false: announced only
     Amount stake;             ///< that comes back to the wallet
     UnixTime available_at{};  ///< when the second call will succeed; only if announced
-};
-
-/// A provider's offer as found in the database.
-struct Proposal {
-    NodeKey provider;  ///< identity in the database
-    Address payee;     ///< Ethereum address vouchers are made out to
-    std::string service;
-    std::string country;  ///< ISO 3166-1 alpha-2, upper case
-    pay::Tariff tariff;
-    std::string name;
-    std::string terms;
-    std::vector<std::string> relays;
-    UnixTime published{};
-    UnixTime expires{};
-};
-
-struct ProposalFilter {
-    std::string service;                 ///< empty: any
-    std::string country;                 ///< empty: any
-    std::optional<Amount> max_per_gib;   ///< token units
-    std::optional<Amount> max_per_hour;  ///< token units
-    std::optional<NodeKey> provider;     ///< only this one
-    std::size_t limit = 50;              ///< 1 … 500
 };
 
 enum class ConnectionState {
@@ -223,8 +201,9 @@ public:
     /// failed_precondition while connected to it.
     [[nodiscard]] virtual Task<Result<ReleaseResult>> wallet_release(Address provider) = 0;
 
-    /// Cheapest first, by the price of 1 GiB within 1 hour.
-    [[nodiscard]] virtual Task<Result<std::vector<Proposal>>> proposals(ProposalFilter filter) = 0;
+    /// One page of the offers of registered providers. invalid_argument for a cursor that does not belong to the query;
+    /// failed_precondition if it needs a chain index and there is none.
+    [[nodiscard]] virtual Task<Result<OfferPage>> proposals(ProposalQuery query) = 0;
 
     /// Starts connecting to the cheapest match and returns at once; watch `connection`. Replaces a blocked connection.
     [[nodiscard]] virtual Task<Result<>> connect(ProposalFilter filter) = 0;

@@ -1,6 +1,7 @@
 #include "myst/node/node.hpp"
 
 #include "myst/base/log.hpp"
+#include "myst/node/offer_list.hpp"
 
 namespace myst::node {
 
@@ -52,8 +53,8 @@ Task<Result<ReleaseResult>> Node::wallet_release(Address provider) {
     co_return co_await reservations_.release(provider);
 }
 
-Task<Result<std::vector<Proposal>>> Node::proposals(ProposalFilter filter) {
-    return consumer_.proposals(std::move(filter));
+Task<Result<OfferPage>> Node::proposals(ProposalQuery query) {
+    return list_offers(context_, std::move(query));
 }
 
 Task<Result<>> Node::connect(ProposalFilter filter) {

@@ -29,7 +29,7 @@ public:
     [[nodiscard]] Task<Result<WithdrawResult>> wallet_withdraw(std::optional<Amount> amount) override;
     [[nodiscard]] Task<Result<std::vector<Reservation>>> wallet_reservations() override { return reservations_.list(); }
     [[nodiscard]] Task<Result<ReleaseResult>> wallet_release(Address provider) override;
-    [[nodiscard]] Task<Result<std::vector<Proposal>>> proposals(ProposalFilter filter) override;
+    [[nodiscard]] Task<Result<OfferPage>> proposals(ProposalQuery query) override;
     [[nodiscard]] Task<Result<>> connect(ProposalFilter filter) override;
     [[nodiscard]] Task<Result<ConnectionStatus>> disconnect() override { return consumer_.disconnect(); }
     [[nodiscard]] ConnectionStatus connection() override { return consumer_.status(); }

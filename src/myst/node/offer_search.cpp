@@ -1,5 +1,7 @@
 #include "myst/node/offer_search.hpp"
 
+#include <set>
+
 #include "myst/base/log.hpp"
 #include "myst/node/proposal_record.hpp"
 
@@ -61,7 +63,8 @@ private:
         }
         // The newest comes first; relays that lag behind may have older ones.
         if (!names_.emplace(proposal->provider, proposal->service).second) return;
-        if (proposal->expires > context_.clock.unix_now() && matches(*proposal, filter_)) {
+        const auto now = context_.clock.unix_now();
+        if (proposal->expires > now && matches(*proposal, filter_, now)) {
             found_.push_back(std::move(*proposal));
         }
     }
@@ -88,14 +91,42 @@ Task<Result<std::vector<Proposal>>> find_offers(Context& context, ProposalFilter
     co_return std::move(search).sorted();
 }
 
-Task<Result<bool>> RegistryView::lists(Proposal offer) {
-    auto known = keys_.find(offer.payee);
-    if (known == keys_.end()) {
-        auto entry = co_await chain_.provider(offer.payee);
-        if (!entry) co_return forward_error(entry, "looking up a provider's registration");
-        known = keys_.emplace(offer.payee, entry->node_key).first;
+Task<Result<>> RegistryView::prepare(const std::vector<Proposal>& offers) {
+    if (!chain_.counts_sales()) co_return Result<>();
+    std::set<Address> payees;
+    for (const auto& offer : offers) payees.insert(offer.payee);
+    std::vector<Address> wanted(payees.begin(), payees.end());
+    auto states = co_await chain_.payees(std::move(wanted));
+    if (!states) co_return forward_error(states, "looking up the providers' registrations");
+    known_.merge(*states);
+    co_return Result<>();
+}
+
+Task<Result<std::optional<Offer>>> RegistryView::look_up(Proposal proposal) {
+    auto known = known_.find(proposal.payee);
+    if (known == known_.end()) {
+        std::vector<Address> wanted{proposal.payee};
+        auto states = co_await chain_.payees(std::move(wanted));
+        if (!states) co_return forward_error(states, "looking up a provider's registration");
+        known = known_.emplace(proposal.payee, states->at(proposal.payee)).first;
     }
-    co_return !known->second.is_zero() && known->second == offer.provider;
+    const auto& [entry, sales] = known->second;
+    if (entry.node_key.is_zero() || entry.node_key != proposal.provider) co_return std::nullopt;
+    Offer offer{std::move(proposal), entry.stake, sales};
+    if (sales) offer.reputation = reputation_of(*sales);
+    co_return offer;
+}
+
+std::uint32_t reputation_of(const ports::PayeeSales& sales) {
+    constexpr std::uint64_t kThousandth = 1'000'000'000'000'000;
+    std::uint32_t digits = 0;
+    for (auto left = sales.weight.units() / kThousandth; left != 0; left >>= 1) ++digits;
+    return digits;
+}
+
+bool suits(const Offer& offer, const ProposalFilter& filter) {
+    return offer.stake >= filter.min_stake.value_or(Amount{}) &&
+           offer.reputation.value_or(0) >= filter.min_reputation.value_or(0);
 }
 
 }  // namespace myst::node

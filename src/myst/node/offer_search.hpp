@@ -1,29 +1,32 @@
 // Finding offers: reads the database page by page, and the registry for those that are looked at.
 #pragma once
 
-#include <map>
-#include <set>
-
 #include "myst/node/context.hpp"
 #include "myst/node/control.hpp"
 
 namespace myst::node {
 
 /// Offers that match, of each provider and service the newest, cheapest first; of 20 answers at most. Anybody can
-/// publish offers, so whether the providers are registered is to be asked next; `filter.limit` is left to the caller,
-/// since the cheapest may all be somebody's junk.
+/// publish offers, so what the chain says of the providers is to be asked next.
 [[nodiscard]] Task<Result<std::vector<Proposal>>> find_offers(Context& context, ProposalFilter filter);
 
-/// The registry, asked once for each payee. For one search: it does not see changes.
+/// The registry and the sales of payees, asked once for each payee. For one search: it does not see changes.
 class RegistryView {
 public:
     explicit RegistryView(ports::ChainReader& chain) : chain_(chain) {}
-    /// Whether the offer's payee is registered with the offer's key.
-    [[nodiscard]] Task<Result<bool>> lists(Proposal offer);
+    /// Asks for all payees of these offers at once, if the chain's reader can; otherwise does nothing.
+    [[nodiscard]] Task<Result<>> prepare(const std::vector<Proposal>& offers);
+    /// The offer with what the chain says; none if its payee is not registered with the offer's key.
+    [[nodiscard]] Task<Result<std::optional<Offer>>> look_up(Proposal proposal);
 
 private:
     ports::ChainReader& chain_;
-    std::map<Address, NodeKey> keys_;
+    ports::PayeeStates known_;
 };
+
+/// As docs/records.md defines it.
+[[nodiscard]] std::uint32_t reputation_of(const ports::PayeeSales& sales);
+/// Whether what the chain says fits. An offer of unknown reputation has none.
+[[nodiscard]] bool suits(const Offer& offer, const ProposalFilter& filter);
 
 }  // namespace myst::node

@@ -5,6 +5,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 
+#include "myst/base/printable.hpp"
 #include "myst/crypto/address.hpp"
 #include "myst/crypto/strict_json.hpp"
 
@@ -27,6 +28,12 @@ bool is_service(std::string_view text) {
 /// The second field of the first tag with this name, or empty.
 std::string_view field(const codec::Event& event, std::string_view name) {
     return event.tag(name).value_or(std::string_view{});
+}
+
+/// The same text but for the case of a-z.
+bool same_name(std::string_view a, std::string_view b) {
+    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
 }
 
 bool names_this_chain(const codec::Event& event, const ports::ChainIdentity& chain) {
@@ -73,6 +80,10 @@ bool is_country(std::string_view text) {
     return text.size() == 2 && std::all_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
 }
 
+bool is_city(std::string_view text) {
+    return !text.empty() && text.size() <= kMaxCity && printable(text) == text;
+}
+
 codec::Event make_proposal(const Proposal& proposal, const ports::ChainIdentity& chain,
                            const crypto::PrivateKey& node_key, Rng& rng) {
     codec::Event event;
@@ -89,6 +100,7 @@ codec::Event make_proposal(const Proposal& proposal, const ports::ChainIdentity&
                   {"payee", crypto::to_checksum(proposal.payee)},
                   {"chain", std::to_string(chain.chain_id), crypto::to_checksum(chain.lanes)},
                   {"expiration", std::to_string(to_unix_seconds(proposal.expires))}};
+    if (!proposal.city.empty()) event.tags.push_back({"city", proposal.city});
     for (const auto& relay : proposal.relays) event.tags.push_back({"relay", relay});
     boost::json::object content{{"v", 1}, {"name", proposal.name}, {"terms", proposal.terms}};
     event.content = boost::json::serialize(content);
@@ -106,6 +118,8 @@ Result<Proposal> read_proposal(const codec::Event& event, const ports::ChainIden
     proposal.country = field(event, "country");
     if (!is_service(proposal.service) || proposal.service != field(event, "d")) return bad("bad service name");
     if (!is_country(proposal.country)) return bad("the country is not two capital letters");
+    proposal.city = field(event, "city");
+    if (event.tag("city") && !is_city(proposal.city)) return bad("bad name of a city");
     auto per_gib = Amount::parse(field(event, "price_gib"));
     auto per_hour = Amount::parse(field(event, "price_hour"));
     if (!per_gib || !per_hour) return bad("a price is not a decimal number");
@@ -131,9 +145,11 @@ codec::Filter to_query(const ProposalFilter& filter) {
     return query;
 }
 
-bool matches(const Proposal& proposal, const ProposalFilter& filter) {
+bool matches(const Proposal& proposal, const ProposalFilter& filter, UnixTime now) {
     return (filter.service.empty() || proposal.service == filter.service) &&
            (filter.country.empty() || proposal.country == filter.country) &&
+           (filter.city.empty() || same_name(proposal.city, filter.city)) &&
+           (!filter.max_age || now - proposal.published <= *filter.max_age) &&
            (!filter.provider || proposal.provider == *filter.provider) &&
            (!filter.max_per_gib || proposal.tariff.per_gib <= *filter.max_per_gib) &&
            (!filter.max_per_hour || proposal.tariff.per_hour <= *filter.max_per_hour);

@@ -13,9 +13,13 @@ using codec::kProposalKind;
 /// Bytes of the texts that a proposal carries; a reader passes over longer ones.
 inline constexpr std::size_t kMaxName = 64;
 inline constexpr std::size_t kMaxTerms = 1024;
+inline constexpr std::size_t kMaxCity = 64;
 
 /// Two capital letters, as in ISO 3166-1 alpha-2.
 [[nodiscard]] bool is_country(std::string_view text);
+
+/// 1 … kMaxCity bytes of UTF-8 without control characters.
+[[nodiscard]] bool is_city(std::string_view text);
 
 /// The signed record of an offer. `proposal.provider` is ignored: the key signs.
 [[nodiscard]] codec::Event make_proposal(const Proposal& proposal, const ports::ChainIdentity& chain,
@@ -23,9 +27,10 @@ inline constexpr std::size_t kMaxTerms = 1024;
 /// Reads an offer out of a record whose signature was verified. invalid_data if anything is missing, out of range,
 /// or made for another chain or contract.
 [[nodiscard]] Result<Proposal> read_proposal(const codec::Event& event, const ports::ChainIdentity& chain);
-/// What to ask relays for; prices are compared by `matches` afterwards.
+/// What to ask relays for; the rest is compared by `matches` afterwards.
 [[nodiscard]] codec::Filter to_query(const ProposalFilter& filter);
-[[nodiscard]] bool matches(const Proposal& proposal, const ProposalFilter& filter);
+/// Whether the record itself fits. What the chain says is not looked at.
+[[nodiscard]] bool matches(const Proposal& proposal, const ProposalFilter& filter, UnixTime now);
 /// Cheapest first by the price of 1 GiB within 1 hour; then by data, by time and by key, so that the order is the same
 /// everywhere.
 void sort_by_price(std::vector<Proposal>& proposals);

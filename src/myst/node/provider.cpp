@@ -212,6 +212,7 @@ Task<Result<>> Provider::publish_proposal(seconds lifetime) {
     proposal.payee = context_.keys.wallet()->address();
     proposal.service = context_.driver.service();
     proposal.country = settings_.country;
+    proposal.city = settings_.city;
     proposal.tariff = settings_.tariff;
     proposal.name = settings_.name;
     proposal.terms = settings_.terms;

@@ -11,6 +11,7 @@ namespace myst::node {
 
 struct ProviderSettings {
     std::string country;
+    std::string city;
     std::string name;
     std::string terms;
     pay::Tariff tariff;

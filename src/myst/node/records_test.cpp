@@ -91,11 +91,11 @@ TEST(ProposalFilter, ComparesPricesAndSortsCheapestFirst) {
     EXPECT_EQ(offers.front().tariff, cheap.tariff);
     ProposalFilter filter;
     filter.max_per_gib = Amount(6);
-    EXPECT_TRUE(matches(cheap, filter));
-    EXPECT_FALSE(matches(dear, filter));
+    EXPECT_TRUE(matches(cheap, filter, cheap.published));
+    EXPECT_FALSE(matches(dear, filter, dear.published));
     filter = {};
     filter.country = "FR";
-    EXPECT_FALSE(matches(cheap, filter));
+    EXPECT_FALSE(matches(cheap, filter, cheap.published));
 }
 
 SessionAccept acceptance() {

@@ -42,6 +42,7 @@ node::Proposal sample_proposal() {
     proposal.payee = filled<Address>(0x33);
     proposal.service = "wireguard";
     proposal.country = "DE";
+    proposal.city = "Hamburg";
     proposal.tariff = {tokens("0.1"), tokens("0.002")};
     proposal.name = "Elbe";
     proposal.terms = "no spam";
@@ -49,6 +50,10 @@ node::Proposal sample_proposal() {
     proposal.published = kStart;
     proposal.expires = kStart + seconds(600);
     return proposal;
+}
+
+node::Offer sample_offer() {
+    return {sample_proposal(), tokens("5"), ports::PayeeSales{12, 3, tokens("1.75"), tokens("1.5")}, 11};
 }
 
 node::ConnectionStatus sample_connection() {
@@ -70,7 +75,7 @@ node::ConnectionStatus sample_connection() {
     return status;
 }
 
-FakeControl::FakeControl() : connection_{node::ConnectionStatus{}}, proposals_{sample_proposal()} {
+FakeControl::FakeControl() : connection_{node::ConnectionStatus{}}, offers_{sample_offer()} {
     withdraw_ = {filled<Hash32>(0x55), false, tokens("2"), kStart + seconds(86400)};
 }
 
@@ -91,7 +96,20 @@ void FakeControl::script_connection(std::deque<node::ConnectionStatus> script) {
 
 void FakeControl::set_proposals(std::vector<node::Proposal> proposals) {
     const std::lock_guard lock(mutex_);
-    proposals_ = std::move(proposals);
+    offers_.clear();
+    for (auto& each : proposals) {
+        auto offer = sample_offer();
+        offer.proposal = std::move(each);
+        offers_.push_back(std::move(offer));
+    }
+}
+
+void FakeControl::forget_sales() {
+    const std::lock_guard lock(mutex_);
+    for (auto& offer : offers_) {
+        offer.sales.reset();
+        offer.reputation.reset();
+    }
 }
 
 void FakeControl::set_withdraw(node::WithdrawResult result) {
@@ -107,6 +125,11 @@ std::vector<std::string> FakeControl::changes() const {
 node::ProposalFilter FakeControl::last_filter() const {
     const std::lock_guard lock(mutex_);
     return filter_;
+}
+
+node::ProposalQuery FakeControl::last_query() const {
+    const std::lock_guard lock(mutex_);
+    return query_;
 }
 
 template <class T>
@@ -186,12 +209,20 @@ Task<Result<node::ReleaseResult>> FakeControl::wallet_release(Address provider) 
     co_return answer(result);
 }
 
-Task<Result<std::vector<node::Proposal>>> FakeControl::proposals(node::ProposalFilter filter) {
+Task<Result<node::OfferPage>> FakeControl::proposals(node::ProposalQuery query) {
+    node::OfferPage page;
     {
         const std::lock_guard lock(mutex_);
-        filter_ = std::move(filter);
+        filter_ = query.filter;
+        query_ = query;
+        const auto first = query.cursor.empty() ? 0 : std::stoul(query.cursor);
+        for (auto i = first; i < offers_.size() && page.offers.size() < query.limit; ++i) {
+            page.offers.push_back(offers_[i]);
+        }
+        const auto next = first + page.offers.size();
+        if (next < offers_.size()) page.next = std::to_string(next);
     }
-    co_return answer(proposals_);
+    co_return answer(std::move(page));
 }
 
 Task<Result<>> FakeControl::connect(node::ProposalFilter filter) {

@@ -21,12 +21,17 @@ public:
     void throw_from_status();
     /// What `connection` answers, one after the other; the last one stays.
     void script_connection(std::deque<node::ConnectionStatus> script);
+    /// All offers; they are given out in pages, cursors are numbers. Those of a node with a chain index.
     void set_proposals(std::vector<node::Proposal> proposals);
+    /// As of a node without a chain index.
+    void forget_sales();
     void set_withdraw(node::WithdrawResult result);
     /// What was asked, for example "deposit 5"; reading calls are not listed.
     [[nodiscard]] std::vector<std::string> changes() const;
     /// The last filter given to `proposals` or `connect`.
     [[nodiscard]] node::ProposalFilter last_filter() const;
+    /// The last query given to `proposals`.
+    [[nodiscard]] node::ProposalQuery last_query() const;
 
     Task<Result<node::NodeStatus>> status() override;
     Task<Result<node::WalletInfo>> wallet_create() override;
@@ -36,7 +41,7 @@ public:
     Task<Result<node::WithdrawResult>> wallet_withdraw(std::optional<Amount> amount) override;
     Task<Result<std::vector<node::Reservation>>> wallet_reservations() override;
     Task<Result<node::ReleaseResult>> wallet_release(Address provider) override;
-    Task<Result<std::vector<node::Proposal>>> proposals(node::ProposalFilter filter) override;
+    Task<Result<node::OfferPage>> proposals(node::ProposalQuery query) override;
     Task<Result<>> connect(node::ProposalFilter filter) override;
     Task<Result<node::ConnectionStatus>> disconnect() override;
     node::ConnectionStatus connection() override;
@@ -57,14 +62,17 @@ private:
     std::optional<Error> error_;
     bool throws_ = false;
     std::deque<node::ConnectionStatus> connection_;
-    std::vector<node::Proposal> proposals_;
+    std::vector<node::Offer> offers_;
     node::WithdrawResult withdraw_;
     std::vector<std::string> changes_;
     node::ProposalFilter filter_;
+    node::ProposalQuery query_;
 };
 
 /// An offer of 0.1 tokens per GiB in Germany.
 [[nodiscard]] node::Proposal sample_proposal();
+/// The same with 12 settlements of 3 payers.
+[[nodiscard]] node::Offer sample_offer();
 /// A connection over `sample_proposal` that has moved 184 MiB.
 [[nodiscard]] node::ConnectionStatus sample_connection();
 

@@ -28,6 +28,8 @@ public:
     std::map<Address, ports::AccountState> accounts;
     std::map<std::pair<Address, Address>, ports::LaneState> lanes;
     std::map<Address, ports::ProviderState> providers;
+    std::optional<std::map<Address, ports::PayeeSales>> sales;  ///< none: there is no index
+    std::size_t payee_questions = 0;
     std::function<bool()> out_of_reach = [] { return false; };  ///< whether reads of accounts and lanes fail
     std::optional<Address> unreadable;                          ///< whose lanes and account cannot be read
     std::function<bool(const Address& signer)> hangs;  ///< whether a read of a lane waits until this is false again
@@ -58,6 +60,16 @@ public:
     }
     [[nodiscard]] Task<Result<ports::ProviderState>> provider(Address provider) override {
         co_return providers[provider];
+    }
+    [[nodiscard]] bool counts_sales() const override { return sales.has_value(); }
+    [[nodiscard]] Task<Result<ports::PayeeStates>> payees(std::vector<Address> addresses) override {
+        ++payee_questions;
+        ports::PayeeStates states;
+        for (const auto& each : addresses) {
+            states[each].entry = providers[each];
+            if (sales) states[each].sales = (*sales)[each];
+        }
+        co_return states;
     }
     [[nodiscard]] Task<Result<Amount>> token_balance(Address) override { co_return Amount(1'000'000); }
     [[nodiscard]] Task<Result<Uint256>> ether_balance(Address) override { co_return Uint256(1); }

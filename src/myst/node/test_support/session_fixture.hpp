@@ -188,10 +188,11 @@ protected:
         }
     }
     Task<> list_offers(std::vector<Proposal>& found) {
-        ProposalFilter filter;
-        auto listed = co_await consumer_->node->proposals(std::move(filter));
+        ProposalQuery query;
+        auto listed = co_await consumer_->node->proposals(std::move(query));
         EXPECT_TRUE(listed) << (listed ? "" : listed.error().describe());
-        if (listed) found = std::move(*listed);
+        if (!listed) co_return;
+        for (auto& offer : listed->offers) found.push_back(std::move(offer.proposal));
     }
     Task<> settle() {
         auto settled = co_await provider_->node->provider_settle();
