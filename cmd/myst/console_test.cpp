@@ -148,6 +148,10 @@ INSTANTIATE_TEST_SUITE_P(
              "",
              "on_signature"},
         Case{"provider settle", {"Settled\n", "0.2475 MYSTT", "91000"}, "settle", "gas_used"},
+        Case{"provider revoke --yes --reason stolen",
+             {"Revoked\n", "cdcdcd", "ws://192.0.2.7:7777", "new key"},
+             "revoke stolen",
+             "told"},
         Case{"provider unregister", {"Left\n", "100 MYSTT", "0x5757"}, "unregister", "left"}),
     [](const testing::TestParamInfo<Case>& parameter) {
         std::string name = parameter.param.arguments;
@@ -243,6 +247,7 @@ TEST(Console, AMistakeOnTheCommandLineIsUsage) {
         {"status", "--colour"},
         {"proposals", "--limit", "0"},
         {"proposals", "--sort", "name"},
+        {"provider", "revoke"},
         {"proposals", "--all", "--cursor", "1"},
         {"connect", "--min-reputation", "48"},
         {"proposals", "--max-price", "cheap"},

@@ -86,6 +86,10 @@ void add_provider(CLI::App& app, Options& options) {
     add_verb(*provider, options, Verb::provider_settle, "settle", "Bring all vouchers on chain");
     add_verb(*provider, options, Verb::provider_unregister, "unregister",
              "Announce leaving the registry; asked again after the waiting time, leave it and take the stake back");
+    auto* revoke =
+        add_verb(*provider, options, Verb::provider_revoke, "revoke", "Declare this node's key invalid, for ever");
+    revoke->add_flag("--yes", options.yes, "I know that nothing takes it back")->required();
+    revoke->add_option("--reason", options.reason, "For people; at most 256 bytes");
 }
 
 /// What CLI11 cannot check by itself; empty if there is nothing to complain about.

@@ -27,6 +27,7 @@ enum class Verb {
     provider_limits,
     provider_settle,
     provider_unregister,
+    provider_revoke,
 };
 
 struct Options {
@@ -53,6 +54,8 @@ struct Options {
     bool worst_first = false;
     bool all = false;  ///< every page
     std::string cursor;
+    bool yes = false;  ///< it is known that there is no way back
+    std::string reason;
     std::optional<unsigned> limit;
 };
 

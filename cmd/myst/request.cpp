@@ -108,6 +108,10 @@ Outcome<ApiRequest> request_of(const Options& options) {
         case Verb::provider_status: return ApiRequest{"GET", "/v1/provider"};
         case Verb::provider_sessions: return ApiRequest{"GET", "/v1/provider/sessions"};
         case Verb::provider_limits: return ApiRequest{"GET", "/v1/provider/limits"};
+        case Verb::provider_revoke: {
+            auto body = options.reason.empty() ? std::string("{}") : body_of({{"reason", options.reason}});
+            return ApiRequest{"POST", "/v1/provider/revoke", std::move(body), kPatient};
+        }
         case Verb::provider_settle: return ApiRequest{"POST", "/v1/provider/settle", "", kPatient};
         case Verb::provider_unregister: return ApiRequest{"POST", "/v1/provider/unregister", "", kPatient};
     }

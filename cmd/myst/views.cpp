@@ -300,6 +300,14 @@ std::string payer_rows(const json::value& body) {
     return hidden == 0 ? text : text + fmt::format("and {} more\n", hidden);
 }
 
+std::string revoke_view(const json::value& body) {
+    std::string text = "Revoked\n" + labelled("Node key", text_at(body, "node_key"));
+    for (const auto& relay : items_at(body, "told")) {
+        if (relay.is_string()) text += labelled("Told", printable(relay.get_string().c_str()));
+    }
+    return text + labelled("Next", "stop the daemon, move keys/node.json away, start it: it makes a new key");
+}
+
 std::string limits_view(const json::value& body) {
     std::string text = "Limits\n";
     text += labelled("Credit of a payer", fmt::format("{} ({} and 30 s)", amount_at(body, "credit"),
@@ -360,6 +368,7 @@ std::string view_of(const Options& options, const json::value& body) {
         case Verb::provider_limits: return limits_view(body);
         case Verb::provider_settle: return settle_view(body);
         case Verb::provider_unregister: return two_step_view(body, "left", "Left", "stake", "provider unregister");
+        case Verb::provider_revoke: return revoke_view(body);
     }
     return "";
 }

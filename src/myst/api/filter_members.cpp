@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "myst/base/printable.hpp"
 #include "myst/crypto/address.hpp"
 #include "myst/node/proposal_record.hpp"
 
@@ -133,6 +134,16 @@ Result<node::ProposalQuery> proposal_query_of(const Members& members) {
     const auto as_text = [](std::string_view text) -> Result<std::string> { return std::string(text); };
     if (auto done = take(members, "cursor", as_text, query.cursor); !done) return forward_error(done);
     return query;
+}
+
+Result<std::string> reason_of(const Members& members) {
+    const auto fits = [](std::string_view text) -> Result<std::string> {
+        if (text.size() <= codec::kMaxRevocationContent && printable(text) == text) return std::string(text);
+        return fail(ErrorCode::invalid_argument, "reason: expected at most 256 bytes in one line");
+    };
+    std::string reason;
+    if (auto done = take(members, "reason", fits, reason); !done) return forward_error(done);
+    return reason;
 }
 
 Result<std::optional<Amount>> amount_of(const Members& members) {

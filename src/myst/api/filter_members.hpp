@@ -17,6 +17,8 @@ namespace myst::api {
 
 /// The Ethereum address in the member `name`, which must be there.
 [[nodiscard]] Result<Address> address_of(const Members& members, std::string_view name);
+/// `reason` of a revocation: at most 256 printable bytes; empty if absent.
+[[nodiscard]] Result<std::string> reason_of(const Members& members);
 
 /// `amount` in units; none if absent. Zero is refused.
 [[nodiscard]] Result<std::optional<Amount>> amount_of(const Members& members);

@@ -335,6 +335,10 @@ std::string body_of(const node::ProviderLimits& limits) {
     return finish(std::move(object));
 }
 
+std::string body_of(const node::RevokeResult& result) {
+    return finish({{"node_key", result.key.hex()}, {"told", texts(result.told)}});
+}
+
 std::string body_of(const node::SettleResult& result) {
     json::array transactions;
     for (const auto& hash : result.transactions) transactions.push_back(json::string(hash.hex0x()));

@@ -27,6 +27,7 @@ inline constexpr int kSchemaVersion = 1;
 [[nodiscard]] std::string body_of(const node::ProviderLimits& limits);
 [[nodiscard]] std::string body_of(const node::SettleResult& result);
 [[nodiscard]] std::string body_of(const node::UnregisterResult& result);
+[[nodiscard]] std::string body_of(const node::RevokeResult& result);
 
 /// "2023-11-14T22:13:20Z"
 [[nodiscard]] std::string iso8601(UnixTime time);

@@ -129,8 +129,16 @@ Task<Result<std::string>> provider_unregister(node::Control& node, Members) {
     co_return reply(answer);
 }
 
+Task<Result<std::string>> provider_revoke(node::Control& node, Members members) {
+    auto reason = reason_of(members);
+    if (!reason) co_return forward_error(reason);
+    auto answer = co_await node.provider_revoke(std::move(*reason));
+    co_return reply(answer);
+}
+
 constexpr std::array<std::string_view, 1> kAmount{"amount"};
 constexpr std::array<std::string_view, 1> kRelease{"provider"};
+constexpr std::array<std::string_view, 1> kReason{"reason"};
 constexpr std::array<std::string_view, 9> kConnect{"service",  "country",   "city",           "max_price_gib", "max_price_hour",
                                                    "provider", "min_stake", "min_reputation", "max_age"};
 constexpr std::array<std::string_view, 13> kProposals{
@@ -160,6 +168,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/provider/limits", false, 200, {}, provider_limits},
     {"POST", "/v1/provider/settle", false, 200, {}, provider_settle},
     {"POST", "/v1/provider/unregister", false, 200, {}, provider_unregister},
+    {"POST", "/v1/provider/revoke", false, 200, kReason, provider_revoke},
 };
 
 }  // namespace

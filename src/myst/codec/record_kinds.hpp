@@ -16,6 +16,10 @@ inline constexpr std::uint32_t kEnvelopeKind = 20510;
 inline constexpr std::uint32_t kDeletionKind = 5;
 /// A sealed message to the keys in its `p` tags, from a key made for it alone (NIP-59).
 inline constexpr std::uint32_t kGiftWrapKind = 1059;
+/// What its author says last: its key is not to be trusted any more. Replaceable, without an end.
+inline constexpr std::uint32_t kRevocationKind = 10511;
+/// Bytes of a revocation's content.
+inline constexpr std::size_t kMaxRevocationContent = 256;
 /// Bytes of a proposal's content: what relays admit, and what readers read.
 inline constexpr std::size_t kMaxProposalContent = 8 * 1024;
 /// How old an envelope may be when a relay or its recipient gets it.

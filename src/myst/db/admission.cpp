@@ -46,6 +46,12 @@ std::optional<Refusal> check_deletion(const codec::Event& event, const Admission
     return std::nullopt;
 }
 
+std::optional<Refusal> check_revocation(const codec::Event& event) {
+    if (event.tag("expiration")) return invalid("a revocation is for ever and carries no expiration tag");
+    if (event.content.size() > codec::kMaxRevocationContent) return invalid("the content of the revocation is too large");
+    return std::nullopt;
+}
+
 std::optional<Refusal> check_envelope(const codec::Event& event, const AdmissionPolicy& policy, UnixTime now) {
     if (now - event.created_at > policy.max_envelope_age) return invalid("the envelope is older than two minutes");
     const auto recipient = event.tag("p");
@@ -92,6 +98,7 @@ std::optional<Refusal> check_admission(const codec::Event& event, const Admissio
     if (is_expired(event, now)) return invalid("the record has expired");
     if (event.kind == kProposalKind) return check_proposal(event, policy);
     if (event.kind == kDeletionKind) return check_deletion(event, policy);
+    if (event.kind == kRevocationKind) return check_revocation(event);
     if (event.kind == kEnvelopeKind) return check_envelope(event, policy, now);
     return std::nullopt;
 }

@@ -15,6 +15,7 @@ namespace myst::db {
 using codec::kDeletionKind;
 using codec::kEnvelopeKind;
 using codec::kProposalKind;
+using codec::kRevocationKind;
 
 /// Machine-readable beginnings of refusals, as NIP-01 lists them.
 enum class RefusalPrefix { invalid, pow, blocked, rate_limited, duplicate, error };
@@ -29,7 +30,8 @@ struct Refusal {
 };
 
 struct AdmissionPolicy {
-    std::vector<std::uint32_t> kinds = {kProposalKind, kEnvelopeKind, kDeletionKind};  ///< empty: every one
+    /// Empty: every one.
+    std::vector<std::uint32_t> kinds = {kProposalKind, kRevocationKind, kEnvelopeKind, kDeletionKind};
     std::size_t max_content_bytes = 64 * 1024;
     std::size_t max_tags = 64;
     std::size_t max_ephemeral_tags = 4;      ///< of ephemeral records; an envelope needs one

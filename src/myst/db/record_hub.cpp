@@ -156,6 +156,7 @@ Task<Receipt> RecordHub::submit(SharedRecord record) {
             co_return refused("duplicate: a newer version of this record is here already");
         }
         if (*outcome == PutOutcome::deleted) co_return refused("blocked: the author has deleted this record");
+        if (*outcome == PutOutcome::revoked) co_return refused("blocked: the author has revoked this key");
         if (*outcome == PutOutcome::expired) co_return refused("invalid: the record has expired");
     }
     if (!state_->seen(event).insert(event.id)) co_return accepted_silently("duplicate: this record is here already");

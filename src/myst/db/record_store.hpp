@@ -21,6 +21,7 @@ enum class PutOutcome {
     deleted,    ///< its author has asked that it be deleted
     expired,    ///< its expiry has passed
     ephemeral,  ///< of a kind that is never stored
+    revoked,    ///< its author has revoked the key
 };
 [[nodiscard]] std::string_view to_string(PutOutcome outcome);
 
@@ -48,7 +49,8 @@ public:
     virtual ~RecordStore() = default;
 
     /// Keeps a record by the rules of its kind (NIP-01) and its expiry (NIP-40). Success means that the next `query`
-    /// sees it. limit_exceeded if the store or the author's share of it is full.
+    /// sees it. A revocation takes all other records of its author with it. limit_exceeded if the store or the author's
+    /// share of it is full.
     [[nodiscard]] virtual Task<Result<PutOutcome>> put(SharedRecord record, UnixTime now,
                                                        Standing author = Standing::registered) = 0;
     /// Records that match any filter and have not expired, newest first, then lowest id; each once. A filter's own

@@ -74,6 +74,7 @@ std::string_view to_string(PutOutcome outcome) {
         case PutOutcome::deleted: return "deleted";
         case PutOutcome::expired: return "expired";
         case PutOutcome::ephemeral: return "ephemeral";
+        case PutOutcome::revoked: return "revoked";
     }
     return "unknown";
 }
@@ -84,6 +85,7 @@ RecordTable::RecordTable(sys::Database database, StoreLimits limits)
       find_id_(database_.prepare("SELECT 1 FROM records WHERE id=?")),
       find_address_(
           database_.prepare("SELECT seq,created_at,id FROM records WHERE kind=? AND author=? AND identifier=?")),
+      find_revocation_(database_.prepare("SELECT 1 FROM records WHERE kind=? AND author=? AND identifier=''")),
       load_(database_.prepare("SELECT json FROM records WHERE id=?")),
       count_author_(database_.prepare("SELECT count(*) FROM records WHERE author=?")),
       count_names_(database_.prepare("SELECT count(*) FROM records WHERE author=? AND kind=?")),
@@ -149,6 +151,13 @@ Result<PutOutcome> RecordTable::put_one(const Record& record, UnixTime now, cons
     find_id_.reset();
     if (!known) return forward_error(known);
     if (*known) return PutOutcome::duplicate;
+    if (event.kind == codec::kRevocationKind) {
+        if (auto done = remove_revoked(event.pubkey); !done) return forward_error(done);
+    } else {
+        auto revoked = is_revoked(event.pubkey);
+        if (!revoked) return forward_error(revoked);
+        if (*revoked) return PutOutcome::revoked;
+    }
     if (event.kind == codec::kDeletionKind) return put_deletion(record, now, share);
     auto deleted = deletions_.covers(event);
     if (!deleted) return forward_error(deleted);

@@ -74,6 +74,10 @@ private:
     [[nodiscard]] static Result<std::size_t> count_of(sys::Statement& statement);
     /// Deletes the record that expired first among those that the statement selects; whether there was one.
     [[nodiscard]] Result<bool> drop_expired(sys::Statement& oldest);
+    /// Whether a revocation of this key is here.
+    [[nodiscard]] Result<bool> is_revoked(const NodeKey& author);
+    /// Deletes all records of this author but its revocation.
+    [[nodiscard]] Result<> remove_revoked(const NodeKey& author);
     [[nodiscard]] Result<> insert(const Record& record, const RecordAddress* address);
     [[nodiscard]] Result<> insert_tags(const codec::Event& event);
     /// Deletes a record and its tags.
@@ -99,6 +103,7 @@ private:
     std::size_t stored_ = 0;  ///< rows in `records`
     sys::Statement find_id_;
     sys::Statement find_address_;
+    sys::Statement find_revocation_;
     sys::Statement load_;
     sys::Statement count_author_;
     sys::Statement count_names_;

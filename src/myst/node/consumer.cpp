@@ -160,7 +160,7 @@ Task<Result<>> Consumer::establish(ProposalFilter filter) {
     Result<> outcome;
     std::size_t attempts = 0;
     std::vector<NodeKey> failed;
-    RegistryView registry(context_.chain);
+    RegistryView registry(context_);
     if (auto prepared = co_await registry.prepare(*offers); !prepared) co_return prepared;
     for (const auto& offer : *offers) {
         if (stopping_ || attempts == kMaxAttempts) break;
@@ -189,7 +189,7 @@ Task<Result<>> Consumer::check_offer(Proposal proposal, const ProposalFilter& fi
     auto offer = co_await registry->look_up(std::move(proposal));
     if (!offer) co_return forward_error(offer);
     if (!*offer) {
-        co_return fail(ErrorCode::failed_precondition, "the provider is not registered on chain",
+        co_return fail(ErrorCode::failed_precondition, "the provider is not registered on chain, or has revoked its key",
                        "connect to another provider");
     }
     if (!suits(**offer, filter)) {
@@ -327,6 +327,13 @@ Task<Result<>> Consumer::ask_again() {
     if (!offers) co_return forward_error(offers);
     auto proposal = renewed(*offers);
     if (!proposal) co_return forward_error(proposal);
+    Revocations revocations(context_.records);
+    auto revoked = co_await revocations.has(proposal->provider);
+    if (!revoked) co_return forward_error(revoked);
+    if (*revoked) {
+        co_return fail(ErrorCode::failed_precondition, "the provider has revoked its key",
+                       "connect to another provider");
+    }
     if (auto bearable = check_risk(proposal->tariff); !bearable) co_return bearable;
     auto agreed = co_await request_session(context_, *proposal, next_request_time(), kAnswerLimit);
     if (!agreed) co_return forward_error(agreed);

@@ -126,6 +126,12 @@ struct ProviderStatus {
     Amount unsettled;  ///< of it, not yet paid on chain
 };
 
+/// A key that is not to be trusted any more, and who has been told so.
+struct RevokeResult {
+    NodeKey key;
+    std::vector<std::string> told;  ///< relays, "local" for the own store
+};
+
 struct SettleResult {
     std::vector<Hash32> transactions;
     std::size_t vouchers = 0;  ///< lanes settled
@@ -225,6 +231,8 @@ public:
     /// Announces that this node leaves the registry, or leaves it and takes the stake back once the window has passed.
     /// failed_precondition while the provider role is running.
     [[nodiscard]] virtual Task<Result<UnregisterResult>> provider_unregister() = 0;
+    /// Ends the role as `provider_stop` does, and revokes this node's key for ever. unavailable if nobody took it.
+    [[nodiscard]] virtual Task<Result<RevokeResult>> provider_revoke(std::string reason) = 0;
 };
 
 }  // namespace myst::node

@@ -2,6 +2,7 @@
 
 #include "myst/base/log.hpp"
 #include "myst/node/offer_list.hpp"
+#include "myst/node/revocation.hpp"
 
 namespace myst::node {
 
@@ -71,6 +72,17 @@ Task<Result<ProviderStatus>> Node::provider_start() {
                        "set provider.enabled = true in the configuration");
     }
     co_return co_await provider_.start();
+}
+
+Task<Result<RevokeResult>> Node::provider_revoke(std::string reason) {
+    auto stopped = co_await provider_.stop();
+    if (!stopped) co_return forward_error(stopped);
+    const auto& key = context_.keys.node();
+    auto record = make_revocation(key, std::move(reason), context_.clock.unix_now(), context_.rng);
+    auto report = co_await context_.records.publish(std::move(record));
+    if (!report) co_return forward_error(report, "revoking the node key");
+    for (const auto& [relay, why] : report->rejected) log::warn("{} refused the revocation: {}", relay, why);
+    co_return RevokeResult{key.node_key(), std::move(report->accepted)};
 }
 
 void Node::start() {

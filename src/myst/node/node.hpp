@@ -42,6 +42,7 @@ public:
     [[nodiscard]] Task<Result<ProviderLimits>> provider_limits() override { return provider_.limits(); }
     [[nodiscard]] Task<Result<SettleResult>> provider_settle() override { return provider_.settle(); }
     [[nodiscard]] Task<Result<UnregisterResult>> provider_unregister() override { return provider_.unregister(); }
+    [[nodiscard]] Task<Result<RevokeResult>> provider_revoke(std::string reason) override;
 
     /// Takes up what an earlier run left: unfinished transactions, unsettled vouchers. Once, after construction.
     void start();

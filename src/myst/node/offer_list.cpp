@@ -141,7 +141,7 @@ Task<Result<OfferPage>> list_offers(Context& context, ProposalQuery query) {
     if (!after) co_return forward_error(after);
     auto found = co_await find_offers(context, query.filter);
     if (!found) co_return forward_error(found);
-    RegistryView registry(context.chain);
+    RegistryView registry(context);
     if (auto prepared = co_await registry.prepare(*found); !prepared) co_return forward_error(prepared);
     auto entries = co_await entries_of(std::move(*found), registry, query);
     if (!entries) co_return forward_error(entries);

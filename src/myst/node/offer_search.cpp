@@ -92,6 +92,9 @@ Task<Result<std::vector<Proposal>>> find_offers(Context& context, ProposalFilter
 }
 
 Task<Result<>> RegistryView::prepare(const std::vector<Proposal>& offers) {
+    std::vector<NodeKey> keys;
+    for (const auto& offer : offers) keys.push_back(offer.provider);
+    revocations_.expect(keys);
     if (!chain_.counts_sales()) co_return Result<>();
     std::set<Address> payees;
     for (const auto& offer : offers) payees.insert(offer.payee);
@@ -112,6 +115,9 @@ Task<Result<std::optional<Offer>>> RegistryView::look_up(Proposal proposal) {
     }
     const auto& [entry, sales] = known->second;
     if (entry.node_key.is_zero() || entry.node_key != proposal.provider) co_return std::nullopt;
+    auto revoked = co_await revocations_.has(proposal.provider);
+    if (!revoked) co_return forward_error(revoked);
+    if (*revoked) co_return std::nullopt;
     Offer offer{std::move(proposal), entry.stake, sales};
     if (sales) offer.reputation = reputation_of(*sales);
     co_return offer;

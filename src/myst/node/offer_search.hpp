@@ -3,6 +3,7 @@
 
 #include "myst/node/context.hpp"
 #include "myst/node/control.hpp"
+#include "myst/node/revocation.hpp"
 
 namespace myst::node {
 
@@ -10,17 +11,20 @@ namespace myst::node {
 /// publish offers, so what the chain says of the providers is to be asked next.
 [[nodiscard]] Task<Result<std::vector<Proposal>>> find_offers(Context& context, ProposalFilter filter);
 
-/// The registry and the sales of payees, asked once for each payee. For one search: it does not see changes.
+/// The registry and the sales of payees, asked once for each payee, and revocations. For one search: it does not see
+/// changes.
 class RegistryView {
 public:
-    explicit RegistryView(ports::ChainReader& chain) : chain_(chain) {}
-    /// Asks for all payees of these offers at once, if the chain's reader can; otherwise does nothing.
+    explicit RegistryView(Context& context) : chain_(context.chain), revocations_(context.records) {}
+    /// Offers that will be looked up, in this order. Asks the chain for all their payees at once, if its reader can.
     [[nodiscard]] Task<Result<>> prepare(const std::vector<Proposal>& offers);
-    /// The offer with what the chain says; none if its payee is not registered with the offer's key.
+    /// The offer with what the chain says; none if its payee is not registered with the offer's key, or the key was
+    /// revoked.
     [[nodiscard]] Task<Result<std::optional<Offer>>> look_up(Proposal proposal);
 
 private:
     ports::ChainReader& chain_;
+    Revocations revocations_;
     ports::PayeeStates known_;
 };
 

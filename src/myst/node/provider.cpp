@@ -9,6 +9,7 @@
 #include "myst/crypto/keccak.hpp"
 #include "myst/node/proposal_record.hpp"
 #include "myst/node/record_work.hpp"
+#include "myst/node/revocation.hpp"
 
 namespace myst::node {
 namespace {
@@ -89,6 +90,7 @@ Task<Result<ProviderStatus>> Provider::start() {
 Task<Result<>> Provider::bring_up() {
     tasks_ = std::make_unique<TaskGroup>(context_.executor);
     answering_ = sending_ = 0;
+    if (auto usable = co_await check_key(); !usable) co_return usable;
     status_.step = "closing interrupted sessions";
     if (auto done = co_await close_interrupted_sessions(); !done) co_return done;
     status_.step = "registering on chain";
@@ -202,6 +204,15 @@ Task<Result<>> Provider::open_exit() {
     sessions_ =
         std::make_unique<ExitSessions>(context_, std::move(sessions), *exit_, std::move(*pool), std::move(on_exposure));
     co_return Result<>();
+}
+
+Task<Result<>> Provider::check_key() {
+    Revocations revocations(context_.records);
+    auto revoked = co_await revocations.has(context_.keys.node().node_key());
+    if (!revoked) co_return forward_error(revoked);
+    if (!*revoked) co_return Result<>();
+    co_return fail(ErrorCode::failed_precondition, "the key of this node was revoked, nobody would buy from it",
+                   "stop the daemon, move keys/node.json away, and start it: it makes a new key");
 }
 
 // The offer

@@ -57,6 +57,8 @@ private:
     /// Sessions that a killed process left open are over; what they cost and paid stays on record.
     [[nodiscard]] Task<Result<>> close_interrupted_sessions();
     [[nodiscard]] Task<Result<>> open_exit();
+    /// failed_precondition if this node's key was revoked.
+    [[nodiscard]] Task<Result<>> check_key();
     [[nodiscard]] Task<Result<>> publish_proposal(seconds lifetime);
     [[nodiscard]] Task<> keep_published();
     void listen_for_requests();

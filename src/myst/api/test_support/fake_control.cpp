@@ -332,4 +332,10 @@ Task<Result<node::UnregisterResult>> FakeControl::provider_unregister() {
     co_return answer(result);
 }
 
+Task<Result<node::RevokeResult>> FakeControl::provider_revoke(std::string reason) {
+    note("revoke " + reason);
+    node::RevokeResult result{filled<NodeKey>(0xcd), {"local", "ws://192.0.2.7:7777"}};
+    co_return answer(std::move(result));
+}
+
 }  // namespace myst::api::test_support

@@ -52,6 +52,7 @@ public:
     Task<Result<node::ProviderLimits>> provider_limits() override;
     Task<Result<node::SettleResult>> provider_settle() override;
     Task<Result<node::UnregisterResult>> provider_unregister() override;
+    Task<Result<node::RevokeResult>> provider_revoke(std::string reason) override;
 
 private:
     template <class T>
