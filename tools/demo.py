@@ -57,16 +57,6 @@ def require_binaries(folder):
     return binaries
 
 
-def clean(*, kept):
-    """Removes networks without a living owner; those kept on purpose only if `kept`."""
-    for prefix in topology.prefixes():
-        if topology.owner_alive(prefix):
-            print(f"{prefix}*: its demonstration still runs; left alone", file=sys.stderr)
-        elif kept or not topology.is_kept(prefix):
-            topology.remove(prefix)
-            print(f"{prefix}*: removed", file=sys.stderr)
-
-
 def demonstrate(options):
     """Runs the story; the last line is printed whatever happens. Returns the exit status."""
     from demo.story import Story
@@ -74,7 +64,7 @@ def demonstrate(options):
     require_system()
     binaries = require_binaries(options.bin.resolve())
     anvil = find_anvil()
-    clean(kept=False)
+    topology.remove_abandoned(kept=False)
     story = Story(ROOT, binaries, anvil, options.mib)
     status = 1
     kept = False
@@ -117,7 +107,7 @@ def main():
             return selftest.interrupts(options.bin.resolve())
         if options.clean:
             require_system()
-            clean(kept=True)
+            topology.remove_abandoned(kept=True)
             return 0
         return demonstrate(options)
     except DemoError as error:

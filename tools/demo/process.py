@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import time
@@ -123,12 +124,13 @@ class Process:
 
     started = []
 
-    def __init__(self, name, argv, log, *, stdout=None, cwd=None, env=None):
+    def __init__(self, name, argv, log, *, stdin=None, stdout=None, cwd=None, env=None):
         self.name = name
         self.log = Path(log)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with SIGNALS.critical(), open(self.log, "ab") as sink:
-            self._popen = subprocess.Popen([str(part) for part in argv], stdin=subprocess.DEVNULL,
+            self._popen = subprocess.Popen([str(part) for part in argv],
+                                           stdin=stdin if stdin is not None else subprocess.DEVNULL,
                                            stdout=stdout if stdout is not None else sink, stderr=sink,
                                            start_new_session=True, cwd=cwd, env=env)
             Process.started.append(self)
@@ -136,6 +138,17 @@ class Process:
 
     def poll(self):
         return self._popen.poll()
+
+    def exchange(self, line, seconds):
+        """Writes a line to the program's input and returns the next line of its output, None if there is none in time.
+
+        Both must be pipes.
+        """
+        with contextlib.suppress(BrokenPipeError):
+            self._popen.stdin.write(line.encode() + b"\n")
+            self._popen.stdin.flush()
+        ready, _, _ = select.select([self._popen.stdout], [], [], seconds)
+        return self._popen.stdout.readline().decode() or None if ready else None
 
     def send(self, number):
         if self._popen.poll() is None:

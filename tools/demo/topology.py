@@ -22,6 +22,7 @@ import re
 import shutil
 import signal
 import socket
+import sys
 import time
 from pathlib import Path
 
@@ -45,7 +46,7 @@ ROLES = ("switch", "site", *LAN)
 ETC_NETNS = Path("/etc/netns")
 TEMP = Path("/tmp")
 UAPI_SOCKETS = Path("/var/run/wireguard")
-_NAMESPACE = re.compile(r"^(myst-(\d+)-)(" + "|".join(ROLES) + r")$")
+_NAMESPACE = re.compile(r"^(myst-(\d+)-)(" + "|".join(ROLES) + r"|probe|n\d+)$")  # the last two: tools/network
 _CLONE_NEWNET = 0x40000000
 
 
@@ -54,8 +55,8 @@ def temp_dir(prefix):
     return TEMP / f"{prefix}demo"
 
 
-class Topology:
-    """The namespaces of one run. `prefix` makes their names unique on this machine."""
+class Namespaces:
+    """Namespaces of one run, and cables between them. `prefix` makes their names unique on this machine."""
 
     def __init__(self, prefix=None):
         self.prefix = prefix or f"myst-{os.getpid()}-"
@@ -118,34 +119,29 @@ class Topology:
         with self.inside(role), contextlib.suppress(FileNotFoundError):
             Path("/proc/sys/net", name).write_text(value)
 
-    def create(self):
-        """Makes the whole network. On failure the caller removes what is there."""
+    def claim(self):
+        """Makes the folder of the run, and notes that its owner lives."""
         with SIGNALS.critical():
             self.dir.mkdir(mode=0o700)
             self._owner = open(self.dir / "owner", "w")
             fcntl.flock(self._owner, fcntl.LOCK_EX)
-        for role in ROLES:
-            with SIGNALS.critical():
-                run(["ip", "netns", "add", self.ns(role)])
-            self.set_kernel(role, "ipv4/ip_forward", "0")
-            for scope in ("all", "default"):
-                self.set_kernel(role, f"ipv6/conf/{scope}/accept_dad", "0")
-            self.ip(role, "link", "set", "lo", "up")
+
+    def add(self, role):
+        """Makes the namespace of a role."""
+        with SIGNALS.critical():
+            run(["ip", "netns", "add", self.ns(role)])
+        self.set_kernel(role, "ipv4/ip_forward", "0")
+        for scope in ("all", "default"):
+            self.set_kernel(role, f"ipv6/conf/{scope}/accept_dad", "0")
+        self.ip(role, "link", "set", "lo", "up")
+
+    def bridge(self):
+        """Makes the bridge in the namespace `switch`."""
         self.ip("switch", "link", "add", "br0", "type", "bridge", "forward_delay", "0")
         self.ip("switch", "addr", "add", f"{SWITCH_ADDRESS}/24", "dev", "br0")
         self.ip("switch", "link", "set", "br0", "up")
-        for role, address in LAN.items():
-            self._plug(role, address)
-        self._cable_site()
-        self.set_kernel("site", "ipv4/tcp_congestion_control", "reno")  # always there; the machine's choice may differ
-        for role in CLIENTS:
-            self.ip(role, "route", "add", "default", "via", SWITCH_ADDRESS)
-            self._write_resolver(role)
-        for role in LAN:
-            wait_until(f"the link of {role}", lambda: self._link_up(role, "lan0"), 5)
-        wait_until("the link between provider and site", lambda: self._link_up("site", "eth0"), 5)
 
-    def _plug(self, role, address):
+    def plug(self, role, address):
         """A cable from a role to the bridge."""
         port = f"p-{role}"
         self.ip("switch", "link", "add", port, "type", "veth", "peer", "name", "lan0", "netns", self.ns(role))
@@ -153,6 +149,30 @@ class Topology:
         self.ip("switch", "link", "set", port, "up")
         self.ip(role, "addr", "add", f"{address}/24", "dev", "lan0")
         self.ip(role, "link", "set", "lan0", "up")
+
+    def link_up(self, role, device):
+        return self.ip_json(role, "link", "show", device)[0]["operstate"] == "UP"
+
+
+class Topology(Namespaces):
+    """The network of the demonstration."""
+
+    def create(self):
+        """Makes the whole network. On failure the caller removes what is there."""
+        self.claim()
+        for role in ROLES:
+            self.add(role)
+        self.bridge()
+        for role, address in LAN.items():
+            self.plug(role, address)
+        self._cable_site()
+        self.set_kernel("site", "ipv4/tcp_congestion_control", "reno")  # always there; the machine's choice may differ
+        for role in CLIENTS:
+            self.ip(role, "route", "add", "default", "via", SWITCH_ADDRESS)
+            self._write_resolver(role)
+        for role in LAN:
+            wait_until(f"the link of {role}", lambda: self.link_up(role, "lan0"), 5)
+        wait_until("the link between provider and site", lambda: self.link_up("site", "eth0"), 5)
 
     def _cable_site(self):
         self.ip("provider", "link", "add", "wan0", "type", "veth", "peer", "name", "eth0", "netns", self.ns("site"))
@@ -169,9 +189,6 @@ class Topology:
             folder = ETC_NETNS / self.ns(role)
             folder.mkdir(parents=True)
             (folder / "resolv.conf").write_text(f"nameserver {SWITCH_ADDRESS}\n")
-
-    def _link_up(self, role, device):
-        return self.ip_json(role, "link", "show", device)[0]["operstate"] == "UP"
 
 
 def namespaces():
@@ -278,6 +295,16 @@ def owner_alive(prefix):
 def is_kept(prefix):
     """Whether the network was left running on purpose."""
     return (temp_dir(prefix) / "kept").exists()
+
+
+def remove_abandoned(*, kept):
+    """Removes networks without a living owner; those kept on purpose only if `kept`."""
+    for prefix in prefixes():
+        if owner_alive(prefix):
+            print(f"{prefix}*: its demonstration still runs; left alone", file=sys.stderr)
+        elif kept or not is_kept(prefix):
+            remove(prefix)
+            print(f"{prefix}*: removed", file=sys.stderr)
 
 
 def leftovers(prefix):
