@@ -16,7 +16,7 @@ MENTION = re.compile(r"\b(?:docs|tools|tests/vectors)/[\w./-]+\.\w+")
 def documents(root: Path) -> list[Path]:
     """The project's Markdown files."""
     folders = [root / name for name in ("docs", "tests", "contracts", ".")]
-    found = {path for folder in folders[:2] for path in folder.rglob("*.md")}
+    found = {path for folder in folders[:2] for path in folder.rglob("*.md") if "node_modules" not in path.parts}
     return sorted(found | {path for folder in folders[2:] for path in folder.glob("*.md")})
 
 

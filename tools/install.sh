@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what building, testing and the demo need: Debian packages, and the npm packages of the contracts.
+# Installs what building, testing and the demo need: Debian packages, the npm packages of the contracts, and the npm and
+# Python packages that our relay is tested with.
 # Does nothing, quickly, when everything is there. Needs root (or sudo) only when a Debian package is missing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -18,6 +19,7 @@ packages=(
 )
 command -v node >/dev/null || packages+=(nodejs)
 command -v npm >/dev/null || packages+=(npm)
+python3 -m pip --version >/dev/null 2>&1 || packages+=(python3-pip)
 
 say() { printf 'install: %s\n' "$*"; }
 
@@ -55,17 +57,34 @@ install_packages() {
 
 # The lockfile pins every version and checksum; no package's install script is run.
 install_npm_packages() {
-  local stamp=contracts/node_modules/.installed-from wanted log=build/npm.log
-  wanted="$(sha256sum contracts/package-lock.json | cut -d' ' -f1) node $(node --version)"
+  local folder=$1 stamp=$1/node_modules/.installed-from wanted log=build/npm.log
+  wanted="$(sha256sum "$folder/package-lock.json" | cut -d' ' -f1) node $(node --version)"
   [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return
-  say "npm packages of contracts/package-lock.json"
+  say "npm packages of $folder/package-lock.json"
   mkdir -p build
-  if ! (cd contracts && npm ci --ignore-scripts --no-audit --no-fund) >"$log" 2>&1 </dev/null; then
+  if ! (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund) >"$log" 2>&1 </dev/null; then
     tail -n 40 "$log" >&2
     say "npm ci failed; the whole log is in $log" >&2
     exit 1
   fi
   printf '%s\n' "$wanted" >"$stamp"
+}
+
+# Compiled for some machines only; where there is none, the tests that need it are skipped, and say so.
+install_python_packages() {
+  local list=tests/interop/requirements.txt folder=build/interop/python wanted log=build/pip.log
+  wanted="$(sha256sum "$list" | cut -d' ' -f1)"
+  [ "$(cat "$folder/.installed-from" 2>/dev/null)" = "$wanted" ] && return
+  say "Python packages of $list"
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  if python3 -m pip install --quiet --no-deps --only-binary :all: --require-hashes --target "$folder" -r "$list" \
+    >"$log" 2>&1 </dev/null; then
+    printf '%s\n' "$wanted" >"$folder/.installed-from"
+  else
+    say "pip failed, see $log; the tests with an independent relay will be skipped" >&2
+    rm -rf "$folder"
+  fi
 }
 
 mapfile -t missing < <(missing_packages)
@@ -75,4 +94,6 @@ if [ "$major" -lt 18 ]; then
   say "node $(node --version) is too old; install Debian's nodejs (18) or a newer one" >&2
   exit 1
 fi
-install_npm_packages
+install_npm_packages contracts
+install_npm_packages tests/interop
+install_python_packages

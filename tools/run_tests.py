@@ -69,7 +69,7 @@ def presets(long: bool) -> list[Preset]:
         Preset("asan", lambda test: "unit" in test.labels(), ["myst_header_check"] if long else []),
         Preset("tsan", lambda test: test.name in THREADED),
         Preset("release", lambda test: bool(test.labels() & of_release),
-               ["mystd", "myst", "bench_db", "bench_pay", "bench_scale"]),
+               ["mystd", "myst", "bench_db", "bench_pay", "bench_scale", "myst_interop_relay", "myst_interop_test"]),
     ]
 
 
@@ -242,7 +242,7 @@ def no_namespaces() -> str:
 
 def stages(report: Report, wanted: set[str], *, long: bool, all_files: bool) -> None:
     """Every stage of the groups asked for, in order."""
-    if "contracts" in wanted or "demo" in wanted:
+    if wanted & {"contracts", "interop", "demo"}:
         report.stage("contracts: build", lambda: script("contracts-build", "contracts/build.sh", build_only, 600))
     if "contracts" in wanted:
         report.stage("contracts: forge tests",
@@ -275,6 +275,8 @@ def stages(report: Report, wanted: set[str], *, long: bool, all_files: bool) -> 
     if "differential" in wanted:
         command = "tests/differential/run.sh" + (" --count 20000" if long else "")
         report.stage("differential", lambda: script("differential", command, test_outcome.counted, 3600))
+    if "interop" in wanted:
+        report.stage("interop", lambda: script("interop", "tests/interop/run.py", test_outcome.counted, 900))
     if "demo" in wanted:
         report.stage("demo", demo)
 
@@ -283,7 +285,7 @@ def build_only(name: str, run: Finished) -> Outcome:
     return Outcome() if run.status == 0 else test_outcome.single(name, run)
 
 
-GROUPS = ("contracts", "lint", "tidy", "asan", "tsan", "release", "differential", "demo")
+GROUPS = ("contracts", "lint", "tidy", "asan", "tsan", "release", "differential", "interop", "demo")
 
 
 def main() -> int:

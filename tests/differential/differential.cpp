@@ -11,6 +11,7 @@
 #include "myst/codec/eip712.hpp"
 #include "myst/codec/event.hpp"
 #include "myst/codec/permit.hpp"
+#include "myst/codec/proof_of_work.hpp"
 #include "myst/codec/rlp.hpp"
 #include "myst/codec/transaction.hpp"
 #include "myst/codec/voucher.hpp"
@@ -250,6 +251,17 @@ json::object event(const json::value& q) {
     return {{"wire", wire}, {"resigned", parsed.sig.hex()}, {"verified", verified}};
 }
 
+/// Work put into an event by somebody else, and work that we put into the same one.
+json::object work(const json::value& q) {
+    auto parsed = codec::parse_event(text(q, "wire")).value();
+    const auto proven = codec::proven_work(parsed);
+    std::erase_if(parsed.tags, [](const codec::Tag& tag) { return tag.front() == "nonce"; });
+    const auto bits = static_cast<unsigned>(u64(q, "bits"));
+    const bool added = codec::add_work(parsed, bits, 0, std::uint64_t{1} << (bits + 6));
+    codec::sign_event(parsed, key_of(q), Hash32{});
+    return {{"proven", proven}, {"added", added}, {"wire", json::parse(codec::to_json(parsed))}};
+}
+
 using Operation = json::object (*)(const json::value&);
 const std::map<std::string, Operation> kOperations = {{"keccak", keccak},
                                                       {"address", address},
@@ -267,7 +279,8 @@ const std::map<std::string, Operation> kOperations = {{"keccak", keccak},
                                                       {"schnorr_sign", schnorr_sign},
                                                       {"schnorr_verify", schnorr_verify},
                                                       {"nip44", nip44},
-                                                      {"event", event}};
+                                                      {"event", event},
+                                                      {"work", work}};
 
 json::object answer(const std::string& line) {
     try {
