@@ -10,6 +10,8 @@ namespace myst::codec {
 
 /// A provider's offer: addressable, `d` = service name.
 inline constexpr std::uint32_t kProposalKind = 30510;
+/// Where a full node's relay can be reached: replaceable.
+inline constexpr std::uint32_t kNodeRecordKind = 10510;
 /// A session message, encrypted to the key in its `p` tag (NIP-44): ephemeral.
 inline constexpr std::uint32_t kEnvelopeKind = 20510;
 /// An author's wish that records of his be deleted (NIP-09).

@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 
 #include "myst/codec/proof_of_work.hpp"
+#include "myst/db/node_record.hpp"
+#include "myst/db/record.hpp"
 #include "myst/db/record_deletion.hpp"
 
 namespace myst::db {
@@ -49,6 +51,12 @@ std::optional<Refusal> check_deletion(const codec::Event& event, const Admission
 std::optional<Refusal> check_revocation(const codec::Event& event) {
     if (event.tag("expiration")) return invalid("a revocation is for ever and carries no expiration tag");
     if (event.content.size() > codec::kMaxRevocationContent) return invalid("the content of the revocation is too large");
+    return std::nullopt;
+}
+
+std::optional<Refusal> check_node_record(const codec::Event& event) {
+    const auto record = read_node_record(event);
+    if (!record) return invalid(record.error().message);
     return std::nullopt;
 }
 
@@ -99,6 +107,7 @@ std::optional<Refusal> check_admission(const codec::Event& event, const Admissio
     if (event.kind == kProposalKind) return check_proposal(event, policy);
     if (event.kind == kDeletionKind) return check_deletion(event, policy);
     if (event.kind == kRevocationKind) return check_revocation(event);
+    if (event.kind == kNodeRecordKind) return check_node_record(event);
     if (event.kind == kEnvelopeKind) return check_envelope(event, policy, now);
     return std::nullopt;
 }

@@ -14,6 +14,7 @@ namespace myst::db {
 
 using codec::kDeletionKind;
 using codec::kEnvelopeKind;
+using codec::kNodeRecordKind;
 using codec::kProposalKind;
 using codec::kRevocationKind;
 
@@ -31,7 +32,7 @@ struct Refusal {
 
 struct AdmissionPolicy {
     /// Empty: every one.
-    std::vector<std::uint32_t> kinds = {kProposalKind, kRevocationKind, kEnvelopeKind, kDeletionKind};
+    std::vector<std::uint32_t> kinds = {kProposalKind, kNodeRecordKind, kRevocationKind, kEnvelopeKind, kDeletionKind};
     std::size_t max_content_bytes = 64 * 1024;
     std::size_t max_tags = 64;
     std::size_t max_ephemeral_tags = 4;      ///< of ephemeral records; an envelope needs one
