@@ -76,7 +76,8 @@ json::object view(const node::Offer& offer) {
     if (offer.sales) {
         object["sales"] = {{"settlements", offer.sales->settlements},
                            {"payers", offer.sales->payers},
-                           {"volume", offer.sales->volume.to_string()}};
+                           {"volume", offer.sales->volume.to_string()},
+                           {"disputed", offer.disputed.value_or(Amount{}).to_string()}};
     }
     return object;
 }

@@ -184,6 +184,7 @@ TEST(Routes, ProposalsAreAnsweredWithOrWithoutAnIndex) {
     EXPECT_EQ(full.at("sales").at("settlements"), 12);
     EXPECT_EQ(full.at("sales").at("payers"), 3);
     EXPECT_EQ(full.at("sales").at("volume"), "1750000000000000000");
+    EXPECT_EQ(full.at("sales").at("disputed"), "200000000000000000");
     server.node.forget_sales();
     const auto light = ask();
     EXPECT_TRUE(light.at("sales").is_null());

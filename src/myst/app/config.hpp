@@ -66,6 +66,7 @@ struct ConsumerConfig {
     std::optional<Amount> max_price_hour;  ///< token units; none: no limit
     Amount risk_limit;
     Amount reserve_ahead;
+    bool publish_receipts = false;
     std::vector<std::string> dns;  ///< one to four public IPv4 addresses
     std::uint32_t tolerance_percent = 0;
 };

@@ -107,6 +107,7 @@ node::NodeSettings node_settings(const Config& config) {
     settings.consumer.max_per_hour = config.consumer.max_price_hour;
     settings.consumer.risk_limit = config.consumer.risk_limit;
     settings.consumer.reserve_ahead = config.consumer.reserve_ahead;
+    settings.consumer.publish_receipts = config.consumer.publish_receipts;
     settings.provider = provider_settings(config);
     settings.may_provide = config.provider.enabled;
     settings.may_consume = config.consumer.enabled;

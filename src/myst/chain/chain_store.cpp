@@ -211,6 +211,10 @@ Result<ports::PayeeStates> ChainStore::payees(const std::vector<Address>& addres
     const std::lock_guard lock(mutex_);
     return read_payees(database_, addresses);
 }
+Result<ports::SalesVolumes> ChainStore::volumes(const std::vector<ports::SalesKey>& pairs) {
+    const std::lock_guard lock(mutex_);
+    return read_volumes(database_, pairs);
+}
 Result<Hash32> ChainStore::dump_hash() {
     const std::lock_guard lock(mutex_);
     return tables_->dump_hash();

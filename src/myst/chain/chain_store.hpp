@@ -57,6 +57,8 @@ public:
     [[nodiscard]] Result<std::vector<ports::RegisteredProvider>> registered(const Address& after, std::size_t limit);
     /// See read_payees.
     [[nodiscard]] Result<ports::PayeeStates> payees(const std::vector<Address>& addresses);
+    /// See read_volumes.
+    [[nodiscard]] Result<ports::SalesVolumes> volumes(const std::vector<ports::SalesKey>& pairs);
     /// See ChainTables::dump_hash.
     [[nodiscard]] Result<Hash32> dump_hash();
 

@@ -75,4 +75,10 @@ Task<Result<ports::PayeeStates>> IndexedChain::payees(std::vector<Address> addre
     co_return co_await indexer_.query(std::move(read));
 }
 
+Task<Result<ports::SalesVolumes>> IndexedChain::volumes(std::vector<ports::SalesKey> pairs) {
+    if (auto ready = usable(); !ready) co_return forward_error(ready);
+    auto read = [wanted = std::move(pairs)](ChainStore& store) { return store.volumes(wanted); };
+    co_return co_await indexer_.query(std::move(read));
+}
+
 }  // namespace myst::chain

@@ -30,6 +30,7 @@ public:
                                                                                   std::size_t limit) override;
     [[nodiscard]] bool counts_sales() const override { return true; }
     [[nodiscard]] Task<Result<ports::PayeeStates>> payees(std::vector<Address> addresses) override;
+    [[nodiscard]] Task<Result<ports::SalesVolumes>> volumes(std::vector<ports::SalesKey> pairs) override;
     [[nodiscard]] Task<Result<Amount>> token_balance(Address holder) override { return remote_.token_balance(holder); }
     [[nodiscard]] Task<Result<Uint256>> ether_balance(Address holder) override { return remote_.ether_balance(holder); }
     [[nodiscard]] Task<Result<Uint256>> permit_nonce(Address owner) override { return remote_.permit_nonce(owner); }

@@ -53,6 +53,19 @@ Result<> read_some(sys::Database& database, std::span<const Address> addresses, 
 
 }  // namespace
 
+Result<ports::SalesVolumes> read_volumes(sys::Database& database, const std::vector<ports::SalesKey>& pairs) {
+    ports::SalesVolumes volumes;
+    auto query = database.prepare("SELECT volume FROM sales WHERE provider=? AND signer=?");
+    for (const auto& pair : pairs) {
+        auto found = query.with(pair.payee, pair.payer).step();
+        if (!found) return forward_error(found);
+        auto volume = *found ? amount_of(query.blob(0)) : Result<Amount>();
+        if (!volume) return forward_error(volume);
+        volumes.emplace(pair, *volume);
+    }
+    return volumes;
+}
+
 Result<ports::PayeeStates> read_payees(sys::Database& database, const std::vector<Address>& addresses) {
     ports::PayeeStates states;
     std::span<const Address> left(addresses);

@@ -12,4 +12,8 @@ namespace myst::chain {
 /// `database` has chain_schema(). invalid_data if the file is damaged.
 [[nodiscard]] Result<ports::PayeeStates> read_payees(sys::Database& database, const std::vector<Address>& addresses);
 
+/// An entry for each pair, zero if nothing was paid; the rest likewise.
+[[nodiscard]] Result<ports::SalesVolumes> read_volumes(sys::Database& database,
+                                                       const std::vector<ports::SalesKey>& pairs);
+
 }  // namespace myst::chain

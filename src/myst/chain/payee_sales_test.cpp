@@ -29,6 +29,19 @@ ports::PayeeState expected_of(const LanesModel& model, const Address& provider) 
 Task<> compare_payees(Indexer& indexer, LanesModel model) {
     const std::vector<Address> wanted{account_at(10), account_at(11), account_at(12), account_at(99)};
     auto read = [&wanted](ChainStore& store) { return store.payees(wanted); };
+    std::vector<ports::SalesKey> pairs{{account_at(99), account_at(0)}};
+    for (const auto& [lane, brought] : model.sales) pairs.push_back({lane.second, lane.first});
+    auto read_pairs = [&pairs](ChainStore& store) { return store.volumes(pairs); };
+    auto volumes = co_await indexer.query(std::move(read_pairs));
+    EXPECT_TRUE(volumes);
+    for (const auto& [pair, volume] : volumes.value_or(ports::SalesVolumes{})) {
+        Amount expected;
+        const auto brought = model.sales.find({pair.payer, pair.payee});
+        for (const auto each : brought == model.sales.end() ? std::vector<Amount>{} : brought->second)
+            expected = *expected.plus(each);
+        EXPECT_EQ(volume, expected);
+    }
+    EXPECT_EQ(volumes->size(), pairs.size());
     auto found = co_await indexer.query(std::move(read));
     EXPECT_TRUE(found) << (found ? "" : found.error().message);
     if (!found) co_return;

@@ -20,6 +20,12 @@ inline constexpr std::uint32_t kDeletionKind = 5;
 inline constexpr std::uint32_t kGiftWrapKind = 1059;
 /// What its author says last: its key is not to be trusted any more. Replaceable, without an end.
 inline constexpr std::uint32_t kRevocationKind = 10511;
+/// What a payer says of a provider it has paid: addressable, `d` = the payee's address.
+inline constexpr std::uint32_t kReceiptKind = 30511;
+/// Bytes of a receipt's content.
+inline constexpr std::size_t kMaxReceiptContent = 1024;
+/// From a receipt's time to its expiration.
+inline constexpr seconds kReceiptLife{365 * 24 * 3600};
 /// Bytes of a revocation's content.
 inline constexpr std::size_t kMaxRevocationContent = 256;
 /// Bytes of a proposal's content: what relays admit, and what readers read.

@@ -48,6 +48,18 @@ std::optional<Refusal> check_deletion(const codec::Event& event, const Admission
     return std::nullopt;
 }
 
+std::optional<Refusal> check_receipt(const codec::Event& event) {
+    const auto expiration = event.expiration();
+    if (!expiration || *expiration <= event.created_at || *expiration - event.created_at > codec::kReceiptLife) {
+        return invalid("a receipt must expire within 365 days of created_at");
+    }
+    const auto payee = event.tag("d").value_or("");
+    const auto address = Address::parse(payee);
+    if (!address || address->hex0x() != payee) return invalid("a receipt must name its payee in a d tag");
+    if (event.content.size() > codec::kMaxReceiptContent) return invalid("the content of the receipt is too large");
+    return std::nullopt;
+}
+
 std::optional<Refusal> check_revocation(const codec::Event& event) {
     if (event.tag("expiration")) return invalid("a revocation is for ever and carries no expiration tag");
     if (event.content.size() > codec::kMaxRevocationContent) return invalid("the content of the revocation is too large");
@@ -106,6 +118,7 @@ std::optional<Refusal> check_admission(const codec::Event& event, const Admissio
     if (is_expired(event, now)) return invalid("the record has expired");
     if (event.kind == kProposalKind) return check_proposal(event, policy);
     if (event.kind == kDeletionKind) return check_deletion(event, policy);
+    if (event.kind == kReceiptKind) return check_receipt(event);
     if (event.kind == kRevocationKind) return check_revocation(event);
     if (event.kind == kNodeRecordKind) return check_node_record(event);
     if (event.kind == kEnvelopeKind) return check_envelope(event, policy, now);

@@ -16,6 +16,7 @@ using codec::kDeletionKind;
 using codec::kEnvelopeKind;
 using codec::kNodeRecordKind;
 using codec::kProposalKind;
+using codec::kReceiptKind;
 using codec::kRevocationKind;
 
 /// Machine-readable beginnings of refusals, as NIP-01 lists them.
@@ -32,7 +33,8 @@ struct Refusal {
 
 struct AdmissionPolicy {
     /// Empty: every one.
-    std::vector<std::uint32_t> kinds = {kProposalKind, kNodeRecordKind, kRevocationKind, kEnvelopeKind, kDeletionKind};
+    std::vector<std::uint32_t> kinds = {kProposalKind, kReceiptKind,  kNodeRecordKind,
+                                        kRevocationKind, kDeletionKind, kEnvelopeKind};
     std::size_t max_content_bytes = 64 * 1024;
     std::size_t max_tags = 64;
     std::size_t max_ephemeral_tags = 4;      ///< of ephemeral records; an envelope needs one

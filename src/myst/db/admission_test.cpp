@@ -22,6 +22,7 @@ codec::Tag expiry(std::int64_t offset) {
 
 std::vector<Case> cases() {
     const std::string recipient = key_of(2).node_key().hex();
+    const std::string payee = "0x" + std::string(40, 'a');
     return {
         {"ProposalAccepted", kProposalKind, kNow, {{"d", "wireguard"}, expiry(3600)}, 100, ""},
         {"ProposalAtTheLongestLife", kProposalKind, kNow, {{"d", "wireguard"}, expiry(86400)}, 0, ""},
@@ -89,6 +90,13 @@ std::vector<Case> cases() {
         {"Revocation", kRevocationKind, kNow, {}, 256, ""},
         {"RevocationTooLarge", kRevocationKind, kNow, {}, 257, "invalid: the content of the revocation"},
         {"RevocationThatEnds", kRevocationKind, kNow, {expiry(3600)}, 0, "invalid: a revocation is for ever"},
+        {"Receipt", kReceiptKind, kNow, {{"d", payee}, expiry(365 * 86400)}, 1024, ""},
+        {"ReceiptTooLarge", kReceiptKind, kNow, {{"d", payee}, expiry(3600)}, 1025, "invalid: the content of the receipt"},
+        {"ReceiptForever", kReceiptKind, kNow, {{"d", payee}}, 0, "invalid: a receipt must expire"},
+        {"ReceiptForLong", kReceiptKind, kNow, {{"d", payee}, expiry(365 * 86400 + 1)}, 0, "invalid: a receipt must expire"},
+        {"ReceiptForNobody", kReceiptKind, kNow, {{"d", payee + "0"}, expiry(3600)}, 0, "invalid: a receipt must name"},
+        {"ReceiptInCapitals", kReceiptKind, kNow, {{"d", "0x" + std::string(40, 'A')}, expiry(3600)}, 0,
+         "invalid: a receipt must name"},
         {"UnknownKind", 1, kNow, {}, 0, "blocked: this relay does not keep kind 1"},
         {"TooManyTags", kProposalKind, kNow, std::vector<codec::Tag>(65, codec::Tag{"d", "x"}), 0,
          "invalid: too many tags"},

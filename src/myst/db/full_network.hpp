@@ -20,7 +20,8 @@ class FullNetwork final : public ports::RecordNetwork {
 public:
     struct Settings {
         RelaySet::Settings peers{};
-        std::vector<std::uint32_t> replicated = {kProposalKind, kNodeRecordKind, kRevocationKind, kDeletionKind};
+        std::vector<std::uint32_t> replicated = {kProposalKind, kReceiptKind, kNodeRecordKind, kRevocationKind,
+                                                 kDeletionKind};
         milliseconds reconcile_interval{5 * 60'000};
         milliseconds purge_interval{60'000};
         std::size_t max_waiting_records = 16'384;          ///< from peers, not yet stored; beyond it they are dropped

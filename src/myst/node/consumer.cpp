@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::size_t kMaxAttempts = 3;
 constexpr milliseconds kAnswerLimit{5'000};
+constexpr milliseconds kReceiptLimit{2'000};
+constexpr std::uint64_t kMib = 1 << 20;
 constexpr milliseconds kFirstRetry{250};
 constexpr milliseconds kLongestRetry{5'000};
 constexpr std::uint64_t kLeastInFlight = 1 << 20;
@@ -28,6 +30,14 @@ void add(PaidSessionProgress& sum, const PaidSessionProgress& part) {
     sum.acknowledged = sum.acknowledged.plus_saturating(part.acknowledged);
     sum.worth = sum.worth.plus_saturating(part.worth);
     sum.vouchers += part.vouchers;
+}
+
+/// Whose fault the end of a connection was: what may recover is nobody's, nor is an empty deposit.
+ReceiptOutcome outcome_of(const Result<>& end) {
+    if (end) return ReceiptOutcome::good;
+    const auto code = end.error().code;
+    const bool is_providers = code == ErrorCode::invalid_data || code == ErrorCode::failed_precondition;
+    return is_providers ? ReceiptOutcome::bad : ReceiptOutcome::good;
 }
 
 /// The tighter of two limits, either of which may be absent.
@@ -124,6 +134,7 @@ void Consumer::enter(ConnectionState state, std::string step) {
 
 Task<> Consumer::run(ProposalFilter filter) {
     auto outcome = co_await establish(std::move(filter));
+    std::optional<ReceiptOutcome> ended;  // none: it did not come to a connection
     if (outcome && !stopping_) {
         protected_ = true;
         agreed_ = status_.proposal;
@@ -132,6 +143,7 @@ Task<> Consumer::run(ProposalFilter filter) {
         enter(ConnectionState::connected, "");
         log::info("connected in {} ms", status_.connect_time.count());
         outcome = co_await keep_up();
+        ended = outcome_of(outcome);
     }
     if (!outcome) {
         status_.last_error = outcome.error().describe();
@@ -139,6 +151,11 @@ Task<> Consumer::run(ProposalFilter filter) {
     }
     std::string reason = outcome ? "the consumer left" : status_.last_error;
     co_await end_session(std::move(reason));
+    if (ended) {
+        std::string late = "the relays did not answer in time";
+        auto published = co_await with_timeout(publish_receipt(*ended), kReceiptLimit, std::move(late));
+        if (!published) log::warn("{}", published.error().in("publishing the receipt").describe());
+    }
     if (protected_ && tunnel_ && !stopping_) {
         enter(ConnectionState::blocked, std::string(kBlocked));
         co_return;
@@ -362,6 +379,25 @@ Result<Proposal> Consumer::renewed(const std::vector<Proposal>& offers) const {
 }
 
 // Ending
+
+Task<Result<>> Consumer::publish_receipt(ReceiptOutcome outcome) {
+    if (!settings_.publish_receipts || status_.acknowledged.is_zero() || !last_funds_) co_return Result<>();
+    const auto& signer = *context_.keys.signer();
+    SettledReceipt receipt;
+    receipt.payee = agreed_->payee;
+    receipt.epoch = last_funds_->epoch;
+    auto issued = co_await context_.ledger.highest_issued(signer.address(), receipt.payee, receipt.epoch);
+    if (!issued) co_return forward_error(issued);
+    if (!*issued) co_return Result<>();
+    receipt.total = (**issued).total();
+    receipt.mib = (status_.traffic.total() + kMib - 1) / kMib;
+    receipt.outcome = outcome;
+    receipt.time = context_.clock.unix_now();
+    auto record = make_receipt(receipt, context_.chain.identity(), signer, context_.rng);
+    auto report = co_await context_.records.publish(std::move(record));
+    if (!report) co_return forward_error(report);
+    co_return Result<>();
+}
 
 Task<> Consumer::end_session(std::string reason) {
     if (!session_) co_return;

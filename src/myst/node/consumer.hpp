@@ -5,6 +5,7 @@
 #include "myst/node/context.hpp"
 #include "myst/node/offer_search.hpp"
 #include "myst/node/paid_session.hpp"
+#include "myst/node/receipt_record.hpp"
 #include "myst/node/session_request.hpp"
 #include "myst/runtime/task_group.hpp"
 
@@ -19,6 +20,7 @@ struct ConsumerSettings {
     std::optional<Amount> max_per_hour;         ///< likewise
     Amount risk_limit{10'000'000'000'000'000};  ///< most that may be paid in a connection for what has not arrived
     Amount reserve_ahead;                       ///< by how much a provider may set aside more than it was paid
+    bool publish_receipts = false;              ///< tells everybody how a paid connection ended
     milliseconds disconnect_limit{15'000};      ///< for each of: good-bye, saving the session, removing the tunnel
 };
 
@@ -62,6 +64,8 @@ private:
     [[nodiscard]] PaidSessionSetup payment_setup(SessionAccept accept, const Proposal& proposal, LaneFunds funds) const;
     [[nodiscard]] Task<> end_session(std::string reason);
     [[nodiscard]] Task<> close_tunnel();
+    /// Says in the database how the connection ended, if the settings permit and the provider holds a payment.
+    [[nodiscard]] Task<Result<>> publish_receipt(ReceiptOutcome outcome);
     void enter(ConnectionState state, std::string step);
     /// Keeps the counters of a session or tunnel that is about to go.
     void keep_counters() { status_ = status(); }

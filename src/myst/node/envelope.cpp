@@ -8,6 +8,7 @@
 #include "myst/crypto/address.hpp"
 #include "myst/crypto/nip44.hpp"
 #include "myst/crypto/strict_json.hpp"
+#include "myst/node/json_members.hpp"
 #include "myst/node/public_address.hpp"
 
 namespace myst::node {
@@ -21,36 +22,11 @@ constexpr std::size_t kMaxService = 32;
 constexpr std::size_t kMaxResolvers = 4;
 constexpr std::string_view kRejectNames[] = {"price", "funds", "full", "request", "unavailable"};
 
-/// Reads members of one object; the first problem sticks.
-class Members {
+/// Members of an envelope.
+class Members : public JsonMembers {
 public:
-    explicit Members(const json::object& object) : object_(object) {}
+    using JsonMembers::JsonMembers;
 
-    std::string text(const char* name, std::size_t limit) {
-        const auto* value = object_.if_contains(name);
-        const auto* string = value ? value->if_string() : nullptr;
-        if (!string || string->size() > limit) {
-            note(name);
-            return {};
-        }
-        return std::string(*string);
-    }
-    std::uint64_t number(const char* name, std::uint64_t least, std::uint64_t most) {
-        const auto* value = object_.if_contains(name);
-        const auto* integer = value ? value->if_int64() : nullptr;
-        if (!integer || *integer < 0 || static_cast<std::uint64_t>(*integer) < least ||
-            static_cast<std::uint64_t>(*integer) > most) {
-            note(name);
-            return least;
-        }
-        return static_cast<std::uint64_t>(*integer);
-    }
-    template <class Fixed>
-    Fixed hex(const char* name) {
-        return keep(name, Fixed::parse(text(name, 2 * Fixed::kSize)));
-    }
-    Address address(const char* name) { return keep(name, crypto::parse_address(text(name, 42))); }
-    Amount amount(const char* name) { return keep(name, Amount::parse(text(name, 32))); }
     std::string ipv4(const char* name) {
         auto value = text(name, 15);
         boost::system::error_code ec;
@@ -60,7 +36,7 @@ public:
     }
     std::vector<std::string> ipv4_list(const char* name, std::size_t limit) {
         std::vector<std::string> list;
-        const auto* value = object_.if_contains(name);
+        const auto* value = find(name);
         const auto* array = value ? value->if_array() : nullptr;
         if (!array || array->size() > limit) {
             note(name);
@@ -78,22 +54,10 @@ public:
         }
         return list;
     }
-    void note(const char* name) {
-        if (problem_.empty()) problem_ = std::string("envelope: ") + name + " is missing or malformed";
-    }
     Result<Envelope> finish(Envelope envelope) const {
-        if (!problem_.empty()) return fail(ErrorCode::invalid_data, problem_);
+        if (!problem().empty()) return fail(ErrorCode::invalid_data, "envelope: " + problem());
         return envelope;
     }
-
-private:
-    template <class T>
-    T keep(const char* name, Result<T> value) {
-        if (!value) note(name);
-        return value.value_or(T{});
-    }
-    const json::object& object_;
-    std::string problem_;
 };
 
 Result<Envelope> parse_request(Members members) {

@@ -228,7 +228,7 @@ TEST_F(OfferList, WithoutAnIndexTheRegistryIsAskedUntilThePageIsFull) {
 
 TEST(Reputation, IsTheNumberOfBinaryDigitsOfThousandths) {
     const auto of = [](const char* tokens) {
-        return reputation_of(ports::PayeeSales{1, 1, Amount::max(), *parse_tokens(tokens)});
+        return reputation_of(ports::PayeeSales{1, 1, Amount::max(), *parse_tokens(tokens)}, {});
     };
     EXPECT_EQ(of("0"), 0U);
     EXPECT_EQ(of("0.000999"), 0U);
@@ -236,7 +236,11 @@ TEST(Reputation, IsTheNumberOfBinaryDigitsOfThousandths) {
     EXPECT_EQ(of("0.002"), 2U);
     EXPECT_EQ(of("1"), 10U);
     EXPECT_EQ(of("525"), 20U);
-    EXPECT_EQ(reputation_of(ports::PayeeSales{1, 1, {}, Amount::max()}), 47U);
+    EXPECT_EQ(reputation_of(ports::PayeeSales{1, 1, {}, Amount::max()}, {}), 47U);
+    const ports::PayeeSales sales{3, 3, *parse_tokens("3"), *parse_tokens("3")};
+    EXPECT_EQ(reputation_of(sales, *parse_tokens("1")), 10U) << "a third of the payers complains";
+    EXPECT_EQ(reputation_of(sales, *parse_tokens("1.5")), 0U);
+    EXPECT_EQ(reputation_of(sales, *parse_tokens("3")), 0U);
 }
 
 TEST(ProposalRecord, ACityIsOptionalAndHarmless) {

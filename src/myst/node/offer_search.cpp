@@ -3,6 +3,7 @@
 #include <set>
 
 #include "myst/base/log.hpp"
+#include "myst/node/complaints.hpp"
 #include "myst/node/proposal_record.hpp"
 
 namespace myst::node {
@@ -102,6 +103,13 @@ Task<Result<>> RegistryView::prepare(const std::vector<Proposal>& offers) {
     auto states = co_await chain_.payees(std::move(wanted));
     if (!states) co_return forward_error(states, "looking up the providers' registrations");
     known_.merge(*states);
+    std::vector<Address> sellers;
+    for (const auto& [payee, state] : known_) {
+        if (!state.entry.node_key.is_zero()) sellers.push_back(payee);
+    }
+    auto disputed = co_await read_complaints(context_, std::move(sellers));
+    if (!disputed) co_return forward_error(disputed);
+    disputed_ = std::move(*disputed);
     co_return Result<>();
 }
 
@@ -119,14 +127,19 @@ Task<Result<std::optional<Offer>>> RegistryView::look_up(Proposal proposal) {
     if (!revoked) co_return forward_error(revoked);
     if (*revoked) co_return std::nullopt;
     Offer offer{std::move(proposal), entry.stake, sales};
-    if (sales) offer.reputation = reputation_of(*sales);
+    if (sales) {
+        const auto disputed = disputed_.find(offer.proposal.payee);
+        offer.disputed = disputed == disputed_.end() ? Amount{} : disputed->second;
+        offer.reputation = reputation_of(*sales, *offer.disputed);
+    }
     co_return offer;
 }
 
-std::uint32_t reputation_of(const ports::PayeeSales& sales) {
+std::uint32_t reputation_of(const ports::PayeeSales& sales, Amount disputed) {
     constexpr std::uint64_t kThousandth = 1'000'000'000'000'000;
     std::uint32_t digits = 0;
-    for (auto left = sales.weight.units() / kThousandth; left != 0; left >>= 1) ++digits;
+    const auto score = sales.weight.minus_saturating(disputed).minus_saturating(disputed);
+    for (auto left = score.units() / kThousandth; left != 0; left >>= 1) ++digits;
     return digits;
 }
 

@@ -47,6 +47,7 @@ struct Offer {
     Proposal proposal;
     Amount stake;                                ///< in the registry
     std::optional<ports::PayeeSales> sales{};    ///< none without a chain index
+    std::optional<Amount> disputed{};            ///< likewise: weight of the payers that complain
     std::optional<std::uint32_t> reputation{};   ///< likewise
 };
 

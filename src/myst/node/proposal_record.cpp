@@ -36,15 +36,6 @@ bool same_name(std::string_view a, std::string_view b) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](char x, char y) { return lower(x) == lower(y); });
 }
 
-bool names_this_chain(const codec::Event& event, const ports::ChainIdentity& chain) {
-    for (const auto& tag : event.tags) {
-        if (tag.size() != 3 || tag[0] != "chain") continue;
-        const auto lanes = crypto::parse_address(tag[2]);
-        return tag[1] == std::to_string(chain.chain_id) && lanes && *lanes == chain.lanes;
-    }
-    return false;
-}
-
 Result<> read_content(const std::string& content, Proposal& proposal) {
     auto json = crypto::parse_json(content, codec::kMaxProposalContent);
     if (!json) return forward_error(json, "proposal content");
@@ -80,6 +71,15 @@ bool is_country(std::string_view text) {
     return text.size() == 2 && std::all_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
 }
 
+bool names_chain(const codec::Event& event, const ports::ChainIdentity& chain) {
+    for (const auto& tag : event.tags) {
+        if (tag.size() != 3 || tag[0] != "chain") continue;
+        const auto lanes = crypto::parse_address(tag[2]);
+        return tag[1] == std::to_string(chain.chain_id) && lanes && *lanes == chain.lanes;
+    }
+    return false;
+}
+
 bool is_city(std::string_view text) {
     return !text.empty() && text.size() <= kMaxCity && printable(text) == text;
 }
@@ -110,7 +110,7 @@ codec::Event make_proposal(const Proposal& proposal, const ports::ChainIdentity&
 
 Result<Proposal> read_proposal(const codec::Event& event, const ports::ChainIdentity& chain) {
     if (event.kind != kProposalKind) return bad("wrong kind");
-    if (!names_this_chain(event, chain)) return bad("it is for another chain or contract");
+    if (!names_chain(event, chain)) return bad("it is for another chain or contract");
     Proposal proposal;
     proposal.provider = event.pubkey;
     proposal.published = event.created_at;

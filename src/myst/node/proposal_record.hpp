@@ -21,6 +21,9 @@ inline constexpr std::size_t kMaxCity = 64;
 /// 1 … kMaxCity bytes of UTF-8 without control characters.
 [[nodiscard]] bool is_city(std::string_view text);
 
+/// Whether its `chain` tag names this chain and lanes contract.
+[[nodiscard]] bool names_chain(const codec::Event& event, const ports::ChainIdentity& chain);
+
 /// The signed record of an offer. `proposal.provider` is ignored: the key signs.
 [[nodiscard]] codec::Event make_proposal(const Proposal& proposal, const ports::ChainIdentity& chain,
                                          const crypto::PrivateKey& node_key, Rng& rng);

@@ -33,4 +33,9 @@ Task<Result<PayeeStates>> ChainReader::payees(std::vector<Address> addresses) {
     co_return states;
 }
 
+Task<Result<SalesVolumes>> ChainReader::volumes(std::vector<SalesKey>) {
+    co_return fail(ErrorCode::failed_precondition, "without an index of the chain nobody can tell who has paid whom",
+                   "run a full node");
+}
+
 }  // namespace myst::ports

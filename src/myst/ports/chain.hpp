@@ -73,6 +73,15 @@ struct PayeeState {
 };
 using PayeeStates = std::map<Address, PayeeState>;
 
+/// A payee and one of its payers.
+struct SalesKey {
+    Address payee;
+    Address payer;
+    auto operator<=>(const SalesKey&) const = default;
+};
+/// What a payer has paid to a payee on chain, over all epochs.
+using SalesVolumes = std::map<SalesKey, Amount>;
+
 /// What was fixed when the lanes contract was deployed.
 struct ContractTerms {
     std::uint64_t fee_bps = 0;  ///< network fee on settled amounts, in 1/10 000
@@ -98,6 +107,8 @@ public:
     /// An entry for each of these addresses, zeros for those the chain does not know. Asks `provider` for one after the
     /// other unless `counts_sales`.
     [[nodiscard]] virtual Task<Result<PayeeStates>> payees(std::vector<Address> addresses);
+    /// An entry for each of these pairs, zero if nothing was paid. failed_precondition unless `counts_sales`.
+    [[nodiscard]] virtual Task<Result<SalesVolumes>> volumes(std::vector<SalesKey> pairs);
     [[nodiscard]] virtual Task<Result<Amount>> token_balance(Address holder) = 0;
     /// In wei.
     [[nodiscard]] virtual Task<Result<Uint256>> ether_balance(Address holder) = 0;

@@ -53,7 +53,7 @@ node::Proposal sample_proposal() {
 }
 
 node::Offer sample_offer() {
-    return {sample_proposal(), tokens("5"), ports::PayeeSales{12, 3, tokens("1.75"), tokens("1.5")}, 11};
+    return {sample_proposal(), tokens("5"), ports::PayeeSales{12, 3, tokens("1.75"), tokens("1.5")}, tokens("0.2"), 11};
 }
 
 node::ConnectionStatus sample_connection() {

@@ -29,6 +29,7 @@ public:
     std::map<std::pair<Address, Address>, ports::LaneState> lanes;
     std::map<Address, ports::ProviderState> providers;
     std::optional<std::map<Address, ports::PayeeSales>> sales;  ///< none: there is no index
+    ports::SalesVolumes volume;  ///< who has paid whom
     std::size_t payee_questions = 0;
     std::function<bool()> out_of_reach = [] { return false; };  ///< whether reads of accounts and lanes fail
     std::optional<Address> unreadable;                          ///< whose lanes and account cannot be read
@@ -70,6 +71,11 @@ public:
             if (sales) states[each].sales = (*sales)[each];
         }
         co_return states;
+    }
+    [[nodiscard]] Task<Result<ports::SalesVolumes>> volumes(std::vector<ports::SalesKey> pairs) override {
+        ports::SalesVolumes found;
+        for (const auto& each : pairs) found[each] = volume[each];
+        co_return found;
     }
     [[nodiscard]] Task<Result<Amount>> token_balance(Address) override { co_return Amount(1'000'000); }
     [[nodiscard]] Task<Result<Uint256>> ether_balance(Address) override { co_return Uint256(1); }
