@@ -229,8 +229,8 @@ std::string number_or_dash(const json::value& object, std::string_view name) {
 std::string proposals_view(const json::value& body) {
     const auto& proposals = items_at(body, "proposals");
     if (proposals.empty()) return "No offer matches.\n";
-    std::vector<Row> rows{{"COUNTRY", "CITY", "PER GiB", "PER HOUR", "STAKE", "REPUTATION", "SETTLED", "PAYERS", "SERVICE",
-                           "NAME", "PROVIDER"}};
+    std::vector<Row> rows{{"COUNTRY", "CITY", "PER GiB", "PER HOUR", "STAKE", "REPUTATION", "SETTLED", "PAYERS",
+                           "SERVICE", "NAME", "PROVIDER"}};
     for (const auto& proposal : proposals) {
         const auto& tariff = at(proposal, "tariff");
         const auto& sales = at(proposal, "sales");

@@ -139,12 +139,12 @@ Task<Result<std::string>> provider_revoke(node::Control& node, Members members) 
 constexpr std::array<std::string_view, 1> kAmount{"amount"};
 constexpr std::array<std::string_view, 1> kRelease{"provider"};
 constexpr std::array<std::string_view, 1> kReason{"reason"};
-constexpr std::array<std::string_view, 9> kConnect{"service",  "country",   "city",           "max_price_gib", "max_price_hour",
-                                                   "provider", "min_stake", "min_reputation", "max_age"};
+constexpr std::array<std::string_view, 9> kConnect{"service",       "country",        "city",
+                                                   "max_price_gib", "max_price_hour", "provider",
+                                                   "min_stake",     "min_reputation", "max_age"};
 constexpr std::array<std::string_view, 13> kProposals{
-    "service",   "country",        "city",    "max_price_gib", "max_price_hour", "provider",
-    "min_stake", "min_reputation", "max_age", "sort",          "order",          "limit",
-    "cursor"};
+    "service",        "country", "city", "max_price_gib", "max_price_hour", "provider", "min_stake",
+    "min_reputation", "max_age", "sort", "order",         "limit",          "cursor"};
 
 constexpr Route kRoutes[] = {
     {"GET", "/v1/health", true, 200, {}, health},

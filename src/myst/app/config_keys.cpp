@@ -324,10 +324,11 @@ void add_consumer(Keys& keys) {
                           "By how much a provider may set aside more of the deposit than it was paid, so that it "
                           "settles less often. What is set aside comes back when the lane is released.",
                           [](Config& c) -> Amount& { return c.consumer.reserve_ahead; }));
-    keys.push_back(flag("consumer", "publish_receipts", false,
-                        "Tell everybody, under the payment signer's address, how much was carried in each connection and "
-                        "whether it ended well. Feeds the reputation of providers, and shows which of them this signer uses.",
-                        [](Config& c) -> bool& { return c.consumer.publish_receipts; }));
+    keys.push_back(
+        flag("consumer", "publish_receipts", false,
+             "Tell everybody, under the payment signer's address, how much was carried in each connection and "
+             "whether it ended well. Feeds the reputation of providers, and shows which of them this signer uses.",
+             [](Config& c) -> bool& { return c.consumer.publish_receipts; }));
     keys.push_back(resolvers("consumer", {"9.9.9.9", "1.1.1.1"}, 1,
                              "Resolvers used through the tunnel when the provider offers none.",
                              [](Config& c) -> Texts& { return c.consumer.dns; }));

@@ -401,11 +401,10 @@ Result<> ChainTables::add_sale(const Address& provider, const Address& signer, A
     all->settlements += 1;
     all->payers += is_new ? 1 : 0;
     all->volume = all->volume.plus_saturating(amount);
-    all->weight =
-        all->weight.plus_saturating(std::min(pair->volume, ports::kMostWeight).minus_saturating(weighed));
+    all->weight = all->weight.plus_saturating(std::min(pair->volume, ports::kMostWeight).minus_saturating(weighed));
     const auto key = pair_key(provider, signer);
-    auto kept = put(*tables_[kSales], key,
-                    Row{static_cast<std::int64_t>(pair->settlements), amount_cell(pair->volume)});
+    auto kept =
+        put(*tables_[kSales], key, Row{static_cast<std::int64_t>(pair->settlements), amount_cell(pair->volume)});
     if (!kept) return kept;
     return put(*tables_[kPayees], provider.view(),
                Row{static_cast<std::int64_t>(all->settlements), static_cast<std::int64_t>(all->payers),

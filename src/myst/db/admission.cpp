@@ -62,7 +62,8 @@ std::optional<Refusal> check_receipt(const codec::Event& event) {
 
 std::optional<Refusal> check_revocation(const codec::Event& event) {
     if (event.tag("expiration")) return invalid("a revocation is for ever and carries no expiration tag");
-    if (event.content.size() > codec::kMaxRevocationContent) return invalid("the content of the revocation is too large");
+    if (event.content.size() > codec::kMaxRevocationContent)
+        return invalid("the content of the revocation is too large");
     return std::nullopt;
 }
 

@@ -33,7 +33,7 @@ struct Refusal {
 
 struct AdmissionPolicy {
     /// Empty: every one.
-    std::vector<std::uint32_t> kinds = {kProposalKind, kReceiptKind,  kNodeRecordKind,
+    std::vector<std::uint32_t> kinds = {kProposalKind,   kReceiptKind,  kNodeRecordKind,
                                         kRevocationKind, kDeletionKind, kEnvelopeKind};
     std::size_t max_content_bytes = 64 * 1024;
     std::size_t max_tags = 64;

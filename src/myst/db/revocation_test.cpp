@@ -22,7 +22,9 @@ protected:
         loop.run(query_into(author, kinds));
         return kinds;
     }
-    codec::Event proposal(std::uint8_t author, seconds ahead = {}) { return make_proposal(key_of(author), now + ahead); }
+    codec::Event proposal(std::uint8_t author, seconds ahead = {}) {
+        return make_proposal(key_of(author), now + ahead);
+    }
     codec::Event revocation(std::uint8_t author, seconds ahead = {}) {
         return make_event(key_of(author), kRevocationKind, now + ahead, {}, "stolen");
     }

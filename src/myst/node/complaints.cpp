@@ -50,9 +50,8 @@ Task<Result<>> read_claims(Context& context, std::vector<std::string> names, Cla
 
 /// What the payer says at last: the newest receipt that it has signed.
 bool is_complaint(const std::vector<Claim>& claims, const ports::ChainIdentity& chain) {
-    const auto proven = std::find_if(claims.begin(), claims.end(), [&](const Claim& claim) {
-        return read_receipt(claim.event, chain).has_value();
-    });
+    const auto proven = std::find_if(claims.begin(), claims.end(),
+                                     [&](const Claim& claim) { return read_receipt(claim.event, chain).has_value(); });
     return proven != claims.end() && proven->outcome == ReceiptOutcome::bad;
 }
 

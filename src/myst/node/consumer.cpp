@@ -206,7 +206,8 @@ Task<Result<>> Consumer::check_offer(Proposal proposal, const ProposalFilter& fi
     auto offer = co_await registry->look_up(std::move(proposal));
     if (!offer) co_return forward_error(offer);
     if (!*offer) {
-        co_return fail(ErrorCode::failed_precondition, "the provider is not registered on chain, or has revoked its key",
+        co_return fail(ErrorCode::failed_precondition,
+                       "the provider is not registered on chain, or has revoked its key",
                        "connect to another provider");
     }
     if (!suits(**offer, filter)) {

@@ -56,12 +56,12 @@ std::string number_or_none(const auto& value) {
 /// Ties a cursor to what was asked: filter and order, not the size of the page.
 Bytes mark_of(const ProposalQuery& query) {
     const auto& filter = query.filter;
-    const auto text = fmt::format(
-        "1 {} {} {}|{}|{}|{}|{}|{}|{}|{}|{}", to_string(query.order), query.reversed, filter.service, filter.country,
-        number_or_none(filter.max_per_gib), number_or_none(filter.max_per_hour),
-        filter.provider ? filter.provider->hex() : "-", number_or_none(filter.min_stake),
-        filter.min_reputation ? std::to_string(*filter.min_reputation) : "-",
-        filter.max_age ? std::to_string(filter.max_age->count()) : "-", filter.city);
+    const auto text =
+        fmt::format("1 {} {} {}|{}|{}|{}|{}|{}|{}|{}|{}", to_string(query.order), query.reversed, filter.service,
+                    filter.country, number_or_none(filter.max_per_gib), number_or_none(filter.max_per_hour),
+                    filter.provider ? filter.provider->hex() : "-", number_or_none(filter.min_stake),
+                    filter.min_reputation ? std::to_string(*filter.min_reputation) : "-",
+                    filter.max_age ? std::to_string(filter.max_age->count()) : "-", filter.city);
     const auto hash = crypto::keccak256(as_bytes(text));
     return Bytes(hash.bytes.begin(), hash.bytes.begin() + kQueryMark);
 }

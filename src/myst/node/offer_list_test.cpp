@@ -104,8 +104,10 @@ TEST_F(OfferList, TellsWhatTheChainSaysOfThePayee) {
 TEST_F(OfferList, EveryOrderIsTheSameInPagesOfAnySize) {
     sell_five();
     const std::pair<OfferOrder, std::array<std::string, 2>> orders[] = {
-        {OfferOrder::price, {"", ""}},      {OfferOrder::stake, {"cebad", "dbaec"}},
-        {OfferOrder::reputation, {"bdcae", "eadcb"}}, {OfferOrder::age, {"acdeb", "bedca"}},
+        {OfferOrder::price, {"", ""}},
+        {OfferOrder::stake, {"cebad", "dbaec"}},
+        {OfferOrder::reputation, {"bdcae", "eadcb"}},
+        {OfferOrder::age, {"acdeb", "bedca"}},
         {OfferOrder::country, {"ecabd", "dbcae"}},
     };
     for (const auto& [order, expected] : orders) {
@@ -136,8 +138,8 @@ TEST_F(OfferList, OffersThatComeAndGoBetweenPagesShiftNothing) {
     auto page = list(query);
     ASSERT_TRUE(page);
     EXPECT_EQ(names(page->offers), "ac");
-    sell({"x", 5, "DE", 9, 4, seconds(1)});   // would stand on the first page
-    sell({"y", 5, "DE", 9, 4, seconds(35)});  // between d and e
+    sell({"x", 5, "DE", 9, 4, seconds(1)});                    // would stand on the first page
+    sell({"y", 5, "DE", 9, 4, seconds(35)});                   // between d and e
     std::erase_if(world_.bus.stored, [&](const auto& event) {  // where the first page ended
         return read_proposal(event, world_.chain.identity())->name == "c";
     });
@@ -244,9 +246,13 @@ TEST(Reputation, IsTheNumberOfBinaryDigitsOfThousandths) {
 }
 
 TEST(ProposalRecord, ACityIsOptionalAndHarmless) {
-    for (const auto* city : {"Hamburg", "K\xc3\xb8" "benhavn"}) EXPECT_TRUE(is_city(city)) << city;
+    for (const auto* city : {"Hamburg",
+                             "K\xc3\xb8"
+                             "benhavn"})
+        EXPECT_TRUE(is_city(city)) << city;
     for (const auto& city : {std::string(), std::string("a\nb"), std::string("\xff"), std::string(65, 'x'),
-                             std::string("\xe2\x80\xae" "x")}) {
+                             std::string("\xe2\x80\xae"
+                                         "x")}) {
         EXPECT_FALSE(is_city(city)) << city;
     }
 }

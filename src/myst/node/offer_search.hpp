@@ -15,10 +15,9 @@ namespace myst::node {
 /// changes.
 class RegistryView {
 public:
-    explicit RegistryView(Context& context)
-        : context_(context), chain_(context.chain), revocations_(context.records) {}
-    /// Offers that will be looked up, in this order. Asks the chain for all their payees at once, if its reader can, and reads
-    /// what payers complain of.
+    explicit RegistryView(Context& context) : context_(context), chain_(context.chain), revocations_(context.records) {}
+    /// Offers that will be looked up, in this order. Asks the chain for all their payees at once, if its reader can,
+    /// and reads what payers complain of.
     [[nodiscard]] Task<Result<>> prepare(const std::vector<Proposal>& offers);
     /// The offer with what the chain says; none if its payee is not registered with the offer's key, or the key was
     /// revoked.

@@ -45,10 +45,10 @@ struct ProposalFilter {
 /// An offer of a registered provider, with what the chain tells of its payee.
 struct Offer {
     Proposal proposal;
-    Amount stake;                                ///< in the registry
-    std::optional<ports::PayeeSales> sales{};    ///< none without a chain index
-    std::optional<Amount> disputed{};            ///< likewise: weight of the payers that complain
-    std::optional<std::uint32_t> reputation{};   ///< likewise
+    Amount stake;                               ///< in the registry
+    std::optional<ports::PayeeSales> sales{};   ///< none without a chain index
+    std::optional<Amount> disputed{};           ///< likewise: weight of the payers that complain
+    std::optional<std::uint32_t> reputation{};  ///< likewise
 };
 
 enum class OfferOrder {

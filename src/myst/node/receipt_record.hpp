@@ -24,8 +24,8 @@ struct SettledReceipt {
 };
 
 /// `receipt.time` is rounded down to the hour first, and a second later if the outcome is bad. `receipt.payer` follows
-/// from the key. The record's author is a key that only this payer can derive, one for each payee, so that a later receipt
-/// replaces an earlier one and no other key of the node shows.
+/// from the key. The record's author is a key that only this payer can derive, one for each payee, so that a later
+/// receipt replaces an earlier one and no other key of the node shows.
 [[nodiscard]] codec::Event make_receipt(SettledReceipt receipt, const ports::ChainIdentity& chain,
                                         const crypto::PrivateKey& payer_key, Rng& rng);
 

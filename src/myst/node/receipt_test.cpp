@@ -58,7 +58,10 @@ TEST(ReceiptRecord, IsOnlyBelievedFromItsPayerForItsAuthor) {
     other_chain.chain_id = 1;
     EXPECT_FALSE(read_receipt(good, other_chain));
     const std::pair<const char*, const char*> changes[] = {
-        {"\"good\"", "\"bad\""}, {"\"mib\":17", "\"mib\":18"}, {"\"1000000\"", "\"1000001\""}, {"\"epoch\":3", "\"epoch\":4"},
+        {"\"good\"", "\"bad\""},
+        {"\"mib\":17", "\"mib\":18"},
+        {"\"1000000\"", "\"1000001\""},
+        {"\"epoch\":3", "\"epoch\":4"},
     };
     for (const auto& [from, to] : changes) {
         auto changed = good;
@@ -106,9 +109,16 @@ protected:
 
 private:
     Task<> read(std::vector<Address> payees, std::map<Address, Amount>& found) {
-        Context context{world_.context.get_executor(), world_.clock,      world_.rng, world_.workers,
-                        *consumer_->keys,              world_.chain,      world_.bus, *consumer_->ledger,
-                        consumer_->driver,             {}};
+        Context context{world_.context.get_executor(),
+                        world_.clock,
+                        world_.rng,
+                        world_.workers,
+                        *consumer_->keys,
+                        world_.chain,
+                        world_.bus,
+                        *consumer_->ledger,
+                        consumer_->driver,
+                        {}};
         auto result = co_await read_complaints(context, std::move(payees));
         EXPECT_TRUE(result) << (result ? "" : result.error().message);
         if (result) found = std::move(*result);

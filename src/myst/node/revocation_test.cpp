@@ -24,8 +24,7 @@ protected:
         offer.tariff = {Amount(1), Amount{}};
         offer.published = world_.clock.unix_now() + seconds(30);
         offer.expires = offer.published + seconds(3600);
-        world_.bus.stored.push_back(
-            make_proposal(offer, world_.chain.identity(), provider_->keys->node(), world_.rng));
+        world_.bus.stored.push_back(make_proposal(offer, world_.chain.identity(), provider_->keys->node(), world_.rng));
     }
 };
 

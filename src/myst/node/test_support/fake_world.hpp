@@ -29,7 +29,7 @@ public:
     std::map<std::pair<Address, Address>, ports::LaneState> lanes;
     std::map<Address, ports::ProviderState> providers;
     std::optional<std::map<Address, ports::PayeeSales>> sales;  ///< none: there is no index
-    ports::SalesVolumes volume;  ///< who has paid whom
+    ports::SalesVolumes volume;                                 ///< who has paid whom
     std::size_t payee_questions = 0;
     std::function<bool()> out_of_reach = [] { return false; };  ///< whether reads of accounts and lanes fail
     std::optional<Address> unreadable;                          ///< whose lanes and account cannot be read
