@@ -122,6 +122,8 @@ boost::json::object run_case(const Case& chosen) {
         report.missing_mean, report.missing_most,
         chosen.parameters.drain > seconds(0) ? fmt::format(", {} at the end", report.missing_at_end) : "",
         report.repaired() * 100, report.counters.fetched, report.counters.repaired);
+    std::cout << fmt::format("    {:.2f} % of pairs of a light client and a light provider have a relay in common\n",
+                             report.reach * 100);
     if (report.converged_in)
         std::cout << fmt::format("    all is everywhere {} ms after\n", report.converged_in->count());
     auto out = to_json(report);
