@@ -78,6 +78,8 @@ boost::json::object to_json(const Report& report) {
                             {"repaired_share", report.repaired()},
                             {"fetched", report.counters.fetched},
                             {"repaired", report.counters.repaired},
+                            {"answered", report.counters.answered},
+                            {"outdated", report.counters.outdated},
                             {"comparisons", report.counters.comparisons},
                             {"missing_mean", report.missing_mean},
                             {"missing_most", report.missing_most},

@@ -2,8 +2,11 @@
 #pragma once
 
 #include <map>
+#include <memory>
 
+#include "myst/base/token_bucket.hpp"
 #include "myst/db/negentropy.hpp"
+#include "myst/db/seen_ids.hpp"
 #include "scale/world.hpp"
 
 namespace myst::scale {

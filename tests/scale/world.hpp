@@ -3,11 +3,8 @@
 #pragma once
 
 #include <array>
-#include <memory>
 #include <optional>
 
-#include "myst/base/token_bucket.hpp"
-#include "myst/db/seen_ids.hpp"
 #include "scale/events.hpp"
 #include "scale/parameters.hpp"
 #include "scale/sizes.hpp"
