@@ -49,9 +49,10 @@ mutants: install
 	@tools/mutants.py
 
 bench-db: install
-	@tools/build.sh release bench_db
+	@tools/build.sh release bench_db bench_relay myst_interop_relay
 	@mkdir -p bench/results
 	@build/release/bench/bench_db bench/results/db.json
+	@bench/relay.py bench/results/db.json
 
 bench-pay: install
 	@tools/build.sh release bench_pay

@@ -12,11 +12,11 @@
 #include <fmt/format.h>
 
 #include "measure.hpp"
-#include "myst/crypto/system_rng.hpp"
 #include "myst/db/admission.hpp"
 #include "myst/db/sqlite_record_store.hpp"
 #include "myst/runtime/run_task.hpp"
 #include "myst/runtime/task_group.hpp"
+#include "proposals.hpp"
 
 namespace {
 
@@ -30,44 +30,6 @@ constexpr std::size_t kQueries = 2'000;
 constexpr std::size_t kSignatures = 10'000;
 constexpr std::size_t kPageOfQuery = 100;  ///< records that a query asks for
 constexpr UnixTime kNow{seconds(1'800'000'000)};
-
-constexpr std::array<std::string_view, 40> kCountries{"AR", "AT", "AU", "BE", "BG", "BR", "CA", "CH", "CL", "CZ",
-                                                      "DE", "DK", "EE", "ES", "FI", "FR", "GB", "GR", "HU", "IE",
-                                                      "IN", "IS", "IT", "JP", "KR", "LT", "LV", "MX", "NL", "NO",
-                                                      "NZ", "PL", "PT", "RO", "SE", "SG", "SK", "TR", "UA", "US"};
-
-/// A proposal as docs/records.md has it, of a provider of its own.
-std::string proposal(std::size_t number, crypto::SystemRng& rng) {
-    const auto key = crypto::PrivateKey::generate(rng);
-    const std::string country(kCountries[number % kCountries.size()]);
-    const auto created = kNow - seconds(static_cast<std::int64_t>(number % 3'000));
-    codec::Event event;
-    event.kind = db::kProposalKind;
-    event.created_at = created;
-    event.tags = {{"d", "wireguard"},
-                  {"expiration", std::to_string((created + seconds(4 * 3600)).time_since_epoch().count())},
-                  {"service", "wireguard"},
-                  {"s", "wireguard"},
-                  {"country", country},
-                  {"c", country},
-                  {"l", "wireguard:" + country},
-                  {"price_gib", std::to_string(50'000'000'000'000'000 + number * 1'000'000)},
-                  {"price_hour", "200000000000000"},
-                  {"relay", fmt::format("wss://relay-{}.example:7777", number)},
-                  {"payee", key.address().hex0x()},
-                  {"chain", "31337", "0xe7f1725e7734ce288f8367e1bb143e90bb3f0512"}};
-    event.content = R"({"v":1,"terms":"No spam.","name":"node"})";
-    codec::sign_event(event, key, Hash32{});
-    return codec::to_json(event);
-}
-
-std::vector<std::string> proposals(std::size_t count) {
-    crypto::SystemRng rng;
-    std::vector<std::string> texts;
-    texts.reserve(count);
-    for (std::size_t i = 0; i < count; ++i) texts.push_back(proposal(i, rng));
-    return texts;
-}
 
 Task<> take(const std::vector<std::string>& texts, std::size_t first, db::RecordStore& store, std::size_t& stored) {
     const db::AdmissionPolicy policy;
@@ -86,23 +48,10 @@ Task<> take_all(const std::vector<std::string>& texts, db::RecordStore& store, s
     co_await group.join();
 }
 
-/// What a client asks for: a service in one country or three, newest first.
-codec::Filter question(std::size_t number) {
-    codec::Filter filter;
-    filter.kinds = {db::kProposalKind};
-    filter.tags['s'] = {"wireguard"};
-    const std::size_t countries = number % 2 == 0 ? 1 : 3;
-    for (std::size_t i = 0; i < countries; ++i) {
-        filter.tags['c'].emplace_back(kCountries[(number * 7 + i) % kCountries.size()]);
-    }
-    filter.limit = kPageOfQuery;
-    return filter;
-}
-
 Task<> ask_all(db::RecordStore& store, std::vector<nanoseconds>& times) {
     for (std::size_t i = 0; i < kQueries; ++i) {
         const auto start = std::chrono::steady_clock::now();
-        std::vector<codec::Filter> filters{question(i)};
+        std::vector<codec::Filter> filters{question(i, kPageOfQuery)};
         auto found = co_await store.query(std::move(filters), {}, kNow);
         times.push_back(std::chrono::steady_clock::now() - start);
         CHECK(found && found->size() == kPageOfQuery);
@@ -195,7 +144,7 @@ Queries measure_queries(const std::vector<std::string>& texts, const std::filesy
 
 int run(const std::filesystem::path& result, const std::filesystem::path& folder) {
     pin_to_one_processor();
-    const auto texts = proposals(kRecords);
+    const auto texts = proposals(kRecords, kNow);
     const std::vector<std::string> some(texts.begin(), texts.begin() + kIngested);
     const auto signatures = measure_signatures();
     const auto ingest = measure_ingest(some, folder);

@@ -59,6 +59,9 @@ class Preset:
     targets: list[str] = field(default_factory=list)
 
 
+# Built in the release preset besides its tests.
+PROGRAMS = ["mystd", "myst", "bench_db", "bench_network", "bench_pay", "bench_relay", "bench_scale", "myst_interop_relay",
+            "myst_interop_test"]
 THREADED = {"runtime", "chain", "db", "ledger"}  # layers whose code runs on several threads
 
 
@@ -68,8 +71,7 @@ def presets(long: bool) -> list[Preset]:
     return [
         Preset("asan", lambda test: "unit" in test.labels(), ["myst_header_check"] if long else []),
         Preset("tsan", lambda test: test.name in THREADED),
-        Preset("release", lambda test: bool(test.labels() & of_release),
-               ["mystd", "myst", "bench_db", "bench_pay", "bench_scale", "myst_interop_relay", "myst_interop_test"]),
+        Preset("release", lambda test: bool(test.labels() & of_release), PROGRAMS),
     ]
 
 

@@ -30,7 +30,10 @@ int serve(std::string path, bool unhurried) {
     db::RelayServer::Settings settings;
     settings.address = "127.0.0.1";
     settings.port = 0;
-    if (unhurried) settings.limits.messages_per_second = settings.limits.burst = 1'000'000;
+    if (unhurried) {
+        settings.limits.messages_per_second = settings.limits.burst = 1'000'000;
+        settings.limits.connections_per_ip = settings.limits.connections;
+    }
     const auto server = or_exit(db::RelayServer::open(context.get_executor(), hub, workers, clock, settings));
     std::cout << "ws://127.0.0.1:" << server->local_port() << std::endl;
     return run_task(context, server->run()) ? EXIT_FAILURE : EXIT_SUCCESS;
@@ -43,7 +46,7 @@ int main(int argc, char** argv) {
     std::string store = ":memory:";
     bool unhurried = false;
     app.add_option("--store", store, "file of the records; without it they are in memory");
-    app.add_flag("--unhurried", unhurried, "no limit on messages per second");
+    app.add_flag("--unhurried", unhurried, "no limit on messages per second, nor on connections of one address");
     CLI11_PARSE(app, argc, argv);
     return serve(std::move(store), unhurried);
 }
