@@ -42,7 +42,8 @@ public:
     [[nodiscard]] Task<> run();
 
     /// Sends a record and waits for the relay's OK; returns its remark. Waits for a connection first. permission_denied
-    /// with the relay's reason if it refuses, unavailable or timeout if there is no answer.
+    /// with the relay's reason if it refuses, limit_exceeded if it cannot take it at the moment, unavailable or timeout
+    /// if there is no answer.
     [[nodiscard]] Task<Result<std::string>> publish(SharedRecord record);
     /// The relay's stored records that match any filter, in its order, at most `limit`.
     [[nodiscard]] Task<Result<std::vector<SharedRecord>>> query(std::vector<codec::Filter> filters, std::size_t limit);

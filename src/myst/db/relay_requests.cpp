@@ -58,13 +58,23 @@ bool RelayRequests::on_event(const RelayEvent& event) {
     return true;
 }
 
+namespace {
+
+/// A refusal says either that this record will not do, or that the relay cannot take it at the moment.
+ErrorCode refusal_code(std::string_view reason) {
+    const bool for_now = reason.starts_with("rate-limited:") || reason.starts_with("error:");
+    return for_now ? ErrorCode::limit_exceeded : ErrorCode::permission_denied;
+}
+
+}  // namespace
+
 bool RelayRequests::on_ok(const RelayOk& ok) {
     const auto [first, last] = publishes.equal_range(ok.id);
     for (auto each = first; each != last; ++each) {
         if (ok.accepted) {
             each->second->outcome = ok.message;
         } else {
-            each->second->outcome = fail(ErrorCode::permission_denied, ok.message.empty() ? "refused" : ok.message);
+            each->second->outcome = fail(refusal_code(ok.message), ok.message.empty() ? "refused" : ok.message);
         }
         each->second->answered.notify();
     }

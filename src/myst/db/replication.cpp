@@ -208,7 +208,7 @@ Task<> Replication::offer_one(SharedRecord record, Offered* offered) {
         ++offered->taken;
     } else if (published.error().code == ErrorCode::permission_denied) {
         std::ignore = refused_.insert(id);
-    } else {
+    } else if (published.error().code != ErrorCode::limit_exceeded) {  // that one is offered again next time
         offered->failed = true;
     }
 }

@@ -158,7 +158,9 @@ struct OddRelay {
     ip::tcp::acceptor acceptor;
     std::string to_neg_open;           ///< "$" stands for the name
     std::vector<SharedRecord> stored;  ///< handed out to every query
+    std::string to_event;              ///< why no record is taken; empty: all are
     int opened = 0;                    ///< NEG-OPENs
+    int offered = 0;                   ///< EVENTs
     int queries = 0;                   ///< other than subscriptions
     [[nodiscard]] RelayUrl url() const {
         return *RelayUrl::parse("ws://127.0.0.1:" + std::to_string(acceptor.local_endpoint().port()));
@@ -186,6 +188,9 @@ struct OddRelay {
                 const auto place = answer.find('$');
                 if (place != std::string::npos) answer.replace(place, 1, open->name);
                 if (!answer.empty()) co_await say(client, std::move(answer));
+            } else if (auto* event = std::get_if<EventMessage>(&*message)) {
+                ++offered;
+                co_await say(client, encode_ok(event->record->event().id, to_event.empty(), to_event));
             } else if (auto* req = std::get_if<ReqMessage>(&*message)) {
                 co_await answer_req(client, std::move(*req));
             }
@@ -234,6 +239,30 @@ TEST(Replication, InventedIdsCostOneQuestion) {
     relay.to_neg_open = R"(["NEG-MSG","$","6100000201)" + std::string(64, 'a') + R"("])";
     Follower follower(world, relay.url(), milliseconds(10));
     world.loop.run(invented(world, relay, follower));
+}
+
+Task<> offer_one(World& world, OddRelay& relay, Follower& follower) {
+    co_await put_all(*follower.store, series(world.now(), 0, 1), world.now());
+    world.loop.group.spawn("odd relay", relay.run());
+    world.loop.group.spawn("network", follower.network->run());
+    co_await until([&] { return relay.opened >= 4; });
+}
+
+/// How often a record is offered, in three comparisons and more, to a relay that lacks it and refuses it.
+int offers(const std::string& refusal) {
+    World world;
+    OddRelay relay(world);
+    relay.to_neg_open = R"(["NEG-MSG","$","6100000200"])";
+    relay.to_event = refusal;
+    Follower follower(world, relay.url(), milliseconds(10));
+    world.loop.run(offer_one(world, relay, follower));
+    return relay.offered;
+}
+
+TEST(Replication, OffersAgainWhatThePeerCouldNotTakeAtTheMoment) {
+    EXPECT_GE(offers("rate-limited: slow down"), 3);
+    EXPECT_GE(offers("error: this relay cannot store now"), 3);
+    EXPECT_EQ(offers("blocked: not for me"), 1);
 }
 
 Task<> babble(World& world, OddRelay& relay, Follower& follower) {
