@@ -62,10 +62,14 @@ private:
 
 FullNetwork::FullNetwork(asio::any_io_executor executor, RecordHub& hub, const Clock& clock, Rng& rng,
                          WorkerPool& workers, Settings settings)
-    : hub_(hub),
+    : executor_(executor),
+      hub_(hub),
       workers_(workers),
       settings_(std::move(settings)),
       peers_(executor, clock, rng, workers, settings_.peers),
+      keeper_(
+          executor, hub, clock, rng, settings_.peers.relays,
+          [this](RelayUrl url, asio::ip::address address) { return visit(std::move(url), address); }, settings_.found),
       tasks_(executor) {
     if (settings_.replicated.empty()) return;
     codec::Filter replicated;
@@ -73,26 +77,46 @@ FullNetwork::FullNetwork(asio::any_io_executor executor, RecordHub& hub, const C
     replicated.limit = 0;  // what is stored there comes by reconciliation
     std::vector<codec::Filter> filters(1, replicated);
     following_ = peers_.subscribe(std::move(filters), [this](const SharedRecord& record) { ingest(record); });
-    Replication::Settings each;
-    each.kinds = settings_.replicated;
-    each.interval = settings_.reconcile_interval;
-    for (const auto& peer : peers_.clients()) {
-        replications_.push_back(std::make_unique<Replication>(executor, hub_, workers_, *peer, each));
-    }
-    peers_.on_connected([this](const RelayClient& peer) {
-        for (const auto& replication : replications_) {
-            if (&replication->peer() == &peer) replication->connected();
-        }
-    });
+    for (const auto& peer : peers_.clients()) add_replication(*peer);
+    peers_.on_connected([this](const RelayClient& peer) { on_connected(peer); });
 }
 
 FullNetwork::~FullNetwork() = default;
 
+void FullNetwork::add_replication(RelayClient& peer) {
+    Replication::Settings each;
+    each.kinds = settings_.replicated;
+    each.interval = settings_.reconcile_interval;
+    replications_.emplace(&peer, std::make_unique<Replication>(executor_, hub_, workers_, peer, std::move(each)));
+}
+
+void FullNetwork::on_connected(const RelayClient& peer) {
+    keeper_.connected(peer.url());
+    if (const auto found = replications_.find(&peer); found != replications_.end()) found->second->connected();
+}
+
 Task<> FullNetwork::run() {
     tasks_.spawn("relays", peers_.run());
-    for (const auto& replication : replications_) tasks_.spawn("replication", replication->run());
+    for (const auto& [peer, replication] : replications_) tasks_.spawn("replication", replication->run());
     tasks_.spawn("purging expired records", purge_loop());
+    tasks_.spawn("peers", keeper_.run());
     co_await tasks_.join();
+}
+
+Task<RelayEnd> FullNetwork::visit(RelayUrl url, asio::ip::address address) {
+    auto settings = settings_.peers.client;
+    settings.url = std::move(url);
+    settings.socket.address = address;
+    const auto client = peers_.add(std::move(settings));
+    const AtExit gone([this, client] {
+        replications_.erase(client.get());
+        peers_.remove(*client);
+    });
+    add_replication(*client);
+    TaskGroup beside(executor_);
+    beside.spawn("replication", replications_.at(client.get())->run());
+    auto connection = with_children(client->connect_once(), beside, [] {});
+    co_return co_await std::move(connection);
 }
 
 Task<> FullNetwork::purge_loop() {
@@ -187,7 +211,19 @@ Task<> FullNetwork::catch_up(std::shared_ptr<Local> local) {
 }
 
 std::vector<ports::RelayStatus> FullNetwork::relays() const {
-    return peers_.status();
+    std::vector<ports::RelayStatus> result;
+    for (const auto& peer : peers_.clients()) {
+        auto status = peer->status();
+        status.group = group_of(peer->url());
+        if (const auto* found = keeper_.find(peer->url())) {
+            status.origin = found->registered ? ports::RelayOrigin::registry : ports::RelayOrigin::record;
+            status.group = found->group;
+        }
+        const auto replication = replications_.find(peer.get());
+        if (replication != replications_.end()) status.in_common = replication->second->in_common();
+        result.push_back(std::move(status));
+    }
+    return result;
 }
 
 }  // namespace myst::db

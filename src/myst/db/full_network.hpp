@@ -2,8 +2,10 @@
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
 
+#include "myst/db/peer_keeper.hpp"
 #include "myst/db/record_hub.hpp"
 #include "myst/db/relay_set.hpp"
 #include "myst/db/replication.hpp"
@@ -19,7 +21,8 @@ namespace myst::db {
 class FullNetwork final : public ports::RecordNetwork {
 public:
     struct Settings {
-        RelaySet::Settings peers{};
+        RelaySet::Settings peers{};    ///< the configured ones; they are kept whatever happens
+        PeerKeeper::Settings found{};  ///< those that the node finds by itself
         std::vector<std::uint32_t> replicated = {kProposalKind, kReceiptKind, kNodeRecordKind, kRevocationKind,
                                                  kDeletionKind};
         milliseconds reconcile_interval{5 * 60'000};
@@ -46,21 +49,27 @@ private:
     struct Local;
     class Handle;
     [[nodiscard]] Task<> purge_loop();
+    void add_replication(RelayClient& peer);
+    /// Talks to a found peer until the connection is over.
+    [[nodiscard]] Task<RelayEnd> visit(RelayUrl url, asio::ip::address address);
+    void on_connected(const RelayClient& peer);
     [[nodiscard]] Task<> catch_up(std::shared_ptr<Local> local);
     /// Queues a verified record of a peer for the hub.
     void ingest(const SharedRecord& record);
     [[nodiscard]] Task<> drain();
 
+    asio::any_io_executor executor_;
     RecordHub& hub_;
     WorkerPool& workers_;
     const Settings settings_;
     RelaySet peers_;
+    PeerKeeper keeper_;
     std::deque<SharedRecord> waiting_;
     std::size_t waiting_bytes_ = 0;
     std::size_t drainers_ = 0;
     std::uint64_t dropped_ = 0;
     std::unique_ptr<ports::Subscription> following_;
-    std::vector<std::unique_ptr<Replication>> replications_;
+    std::map<const RelayClient*, std::unique_ptr<Replication>> replications_;
     TaskGroup tasks_;  ///< last member: its tasks use the others
 };
 

@@ -1,65 +1,18 @@
 // A relay that lies, against the client.
 #include <gmock/gmock.h>
 
-#include <boost/asio/ip/tcp.hpp>
-
-#include "myst/db/relay_fixtures.hpp"
-#include "myst/db/relay_handshake.hpp"
+#include "myst/db/lying_relay.hpp"
 
 namespace myst::db::test {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-namespace ip = asio::ip;
 
 std::vector<codec::Filter> proposals() {
     std::vector<codec::Filter> filters(1);
     filters[0].kinds = {kProposalKind};
     return filters;
-}
-
-/// Accepts clients one after another; answers every REQ with the same texts, "$" standing for the subscription's name.
-struct LyingRelay {
-    explicit LyingRelay(World& world) : acceptor(world.loop.context, {ip::address_v4::loopback(), 0}) {}
-    ip::tcp::acceptor acceptor;
-    std::vector<std::string> answers;
-    int connections = 0;
-
-    [[nodiscard]] RelayUrl url() const {
-        return *RelayUrl::parse("ws://127.0.0.1:" + std::to_string(acceptor.local_endpoint().port()));
-    }
-    Task<> run() {
-        for (;;) {
-            auto socket = co_await acceptor.async_accept(asio::use_awaitable);
-            ++connections;
-            auto information = std::make_shared<const std::string>("{}");
-            WebSocketSettings settings;
-            detail::Admit admit_all = [](std::string_view) { return true; };
-            auto accepting = detail::accept_client(std::move(socket), information, settings, std::move(admit_all));
-            auto client = co_await std::move(accepting);
-            if (client && *client) co_await lie_to(client->get());
-        }
-    }
-    Task<> lie_to(WebSocket* client) {
-        for (;;) {
-            auto text = co_await client->read();
-            if (!text) co_return;
-            if (!text->starts_with("[\"REQ\",\"")) continue;
-            const auto name = text->substr(8, text->find('"', 8) - 8);
-            for (auto answer : answers) {
-                const auto place = answer.find('$');
-                if (place != std::string::npos) answer.replace(place, 1, name);
-                auto message = std::make_shared<const std::string>(std::move(answer));
-                auto written = co_await client->write(std::move(message));
-                if (!written) co_return;
-            }
-        }
-    }
-};
-
-std::string event_text(const codec::Event& event) {
-    return encode_relay_event("$", codec::to_json(event));
 }
 
 Task<> collect(RelayClient& client, std::vector<Hash32>& got, std::size_t wanted) {

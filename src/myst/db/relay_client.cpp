@@ -38,6 +38,7 @@ public:
     }
 
     static Task<> run(std::shared_ptr<Impl> self);
+    static Task<RelayEnd> connect_once(std::shared_ptr<Impl> self);
     static Task<Result<std::string>> publish(std::shared_ptr<Impl> self, SharedRecord record);
     static Task<Result<std::vector<SharedRecord>>> query(std::shared_ptr<Impl> self, std::vector<codec::Filter> filters,
                                                          std::size_t limit);
@@ -71,23 +72,43 @@ private:
     asio::steady_timer connection_made_;       ///< cancelled to wake everyone who waits for a connection
     std::unique_ptr<OutgoingQueue> outgoing_;  ///< only while connected
     detail::RelayRequests requests_;
+    bool forged_ = false;  ///< in the current connection, or the last one
 };
 
 Task<> RelayClient::Impl::run(std::shared_ptr<Impl> self) {
     Backoff backoff(self->settings.first_retry, self->settings.last_retry, self->rng_);
     for (;;) {
-        auto socket = co_await connect_web_socket(self->settings.url, self->settings.socket);
-        if (socket) {
-            const auto began = self->clock_.now();
-            co_await self->session(std::move(*socket));
-            if (self->clock_.now() - began >= kGoodConnection) backoff.reset();
-        } else {
-            self->last_error = socket.error().describe();
-        }
-        const auto pause = backoff.next();
+        const auto began = self->clock_.now();
+        const auto end = co_await connect_once(self);
+        if (end == RelayEnd::lost && self->clock_.now() - began >= kGoodConnection) backoff.reset();
+        const bool distrusted = end == RelayEnd::forged || end == RelayEnd::is_self;
+        const auto pause = distrusted ? self->settings.distrust : backoff.next();
         log::debug("relay {}: {}; next attempt in {} ms", self->name, self->last_error, pause.count());
         co_await sleep_for(pause);
     }
+}
+
+Task<RelayEnd> RelayClient::Impl::connect_once(std::shared_ptr<Impl> self) {
+    auto socket_settings = self->settings.socket;
+    const auto check = self->settings.self_check;
+    if (check) socket_settings.connection_id = check->begin();
+    bool is_self = false;
+    std::unique_ptr<WebSocket> socket;
+    {
+        const AtExit ended([&] { is_self = check && check->end(socket_settings.connection_id); });
+        auto connecting = connect_web_socket(self->settings.url, socket_settings);
+        auto connected = co_await std::move(connecting);
+        if (connected) socket = std::move(*connected);
+        if (!connected) self->last_error = connected.error().describe();
+    }
+    if (is_self) {
+        self->last_error = "this is the node's own relay";
+        co_return RelayEnd::is_self;
+    }
+    if (!socket) co_return RelayEnd::unreachable;
+    self->forged_ = false;
+    co_await self->session(std::move(socket));
+    co_return self->forged_ ? RelayEnd::forged : RelayEnd::lost;
 }
 
 Task<> RelayClient::Impl::session(std::unique_ptr<WebSocket> socket) {
@@ -138,6 +159,7 @@ Task<Result<>> RelayClient::Impl::read_one(WebSocket* socket, std::size_t* bad) 
     if (notice) log::debug("relay {} says: {}", name, notice->message);
     const bool good = message && requests_.dispatch(std::move(*message));
     if (!good && ++*bad > settings.max_bad_messages) {
+        forged_ = true;
         co_return fail(ErrorCode::invalid_data, "it sent too many forged or malformed messages");
     }
     if (!requests_.closed_reason.empty()) co_return fail(ErrorCode::unavailable, requests_.closed_reason);
@@ -268,6 +290,10 @@ Task<> RelayClient::run() {
     return Impl::run(impl_);
 }
 
+Task<RelayEnd> RelayClient::connect_once() {
+    return Impl::connect_once(impl_);
+}
+
 Task<Result<std::string>> RelayClient::publish(SharedRecord record) {
     return with_timeout(Impl::publish(impl_, std::move(record)), impl_->settings.answer_timeout,
                         impl_->name + ": no answer to a record");
@@ -307,6 +333,10 @@ std::unique_ptr<ports::Subscription> RelayClient::subscribe(std::vector<codec::F
         if (const auto impl = weak.lock()) impl->unsubscribe(id);
     };
     return std::make_unique<ClientSubscription>(std::move(end), std::move(live));
+}
+
+const RelayUrl& RelayClient::url() const {
+    return impl_->settings.url;
 }
 
 ports::RelayStatus RelayClient::status() const {

@@ -9,11 +9,20 @@
 #include "myst/base/clock.hpp"
 #include "myst/base/rng.hpp"
 #include "myst/db/relay_message.hpp"
+#include "myst/db/self_check.hpp"
 #include "myst/db/web_socket.hpp"
 #include "myst/ports/record_network.hpp"
 #include "myst/runtime/worker_pool.hpp"
 
 namespace myst::db {
+
+/// How an attempt to connect, or the connection that it made, has ended.
+enum class RelayEnd {
+    unreachable,  ///< there was no connection
+    lost,         ///< by either side, or by the network
+    forged,       ///< dropped, because the relay sent too many forged or malformed messages
+    is_self,      ///< it is the node's own relay
+};
 
 /// Control thread. The relay is a stranger: an event whose id, signature or match to the subscription is wrong is
 /// dropped, and a relay that sends many of them is disconnected.
@@ -30,7 +39,9 @@ public:
         milliseconds last_retry{10'000};
         seconds overlap{60};  ///< how far a renewed subscription reaches back before the last event
         std::size_t max_waiting_messages = 256;
-        std::size_t max_bad_messages = 16;  ///< in one connection, until it is dropped
+        std::size_t max_bad_messages = 16;        ///< in one connection, until it is dropped
+        milliseconds distrust{10 * 60'000};       ///< pause after a connection that ended as `forged` or `is_self`
+        std::shared_ptr<SelfCheck> self_check{};  ///< shared with the own relay, if there is one
     };
 
     RelayClient(asio::any_io_executor executor, const Clock& clock, Rng& rng, WorkerPool& workers, Settings settings);
@@ -40,6 +51,8 @@ public:
 
     /// Connects and reconnects until cancelled.
     [[nodiscard]] Task<> run();
+    /// One attempt, and the connection that it makes, until that is lost. Not while `run` runs.
+    [[nodiscard]] Task<RelayEnd> connect_once();
 
     /// Sends a record and waits for the relay's OK; returns its remark. Waits for a connection first. permission_denied
     /// with the relay's reason if it refuses, limit_exceeded if it cannot take it at the moment, unavailable or timeout
@@ -58,6 +71,7 @@ public:
     /// Destroying the handle ends it; it may happen inside the callback.
     [[nodiscard]] std::unique_ptr<ports::Subscription> subscribe(std::vector<codec::Filter> filters, Callback callback);
 
+    [[nodiscard]] const RelayUrl& url() const;
     [[nodiscard]] ports::RelayStatus status() const;
     [[nodiscard]] bool connected() const;
     /// Called whenever a connection has been made. Set before `run`.

@@ -28,10 +28,12 @@ inline std::unique_ptr<SqliteRecordStore> open_store() {
 /// Store, hub and server on a free port of the loopback address.
 class TestRelay {
 public:
-    explicit TestRelay(World& world, RelayLimits limits = {}, std::uint16_t port = 0, bool trusted_proxy = false)
+    explicit TestRelay(World& world, RelayLimits limits = {}, std::uint16_t port = 0, bool trusted_proxy = false,
+                       std::shared_ptr<SelfCheck> self_check = nullptr)
         : world_(world) {
         RelayServer::Settings settings;
         settings.trusted_proxy = trusted_proxy;
+        settings.self_check = std::move(self_check);
         settings.address = "127.0.0.1";
         settings.port = port;
         settings.limits = limits;
@@ -73,6 +75,7 @@ inline RelayClient::Settings quick_client(RelayUrl url = {}) {
     settings.url = std::move(url);
     settings.first_retry = milliseconds(10);
     settings.last_retry = milliseconds(50);
+    settings.distrust = milliseconds(50);
     return settings;
 }
 

@@ -41,7 +41,13 @@ std::string last_forwarded_for(const Request& request) {
     return last;
 }
 
-Response busy(const Request& request) {
+std::string connection_id(const Request& request) {
+    const auto value = request[boost::beast::string_view(kConnectionHeader.data(), kConnectionHeader.size())];
+    return {value.data(), value.size()};
+}
+
+Response refusal(const Request& request, Welcome welcome) {
+    if (welcome == Welcome::is_self) return Response(http::status::loop_detected, request.version());
     Response response(http::status::service_unavailable, request.version());
     response.set(http::field::retry_after, "30");
     return response;
@@ -100,11 +106,12 @@ Task<Result<std::unique_ptr<WebSocket>>> accept_client(asio::ip::tcp::socket soc
         co_return socket_failure("reading the request", read_error);
     }
     Request request = parser.release();
-    const bool admitted = admit(last_forwarded_for(request));
+    const Welcome welcome = admit(Visitor{last_forwarded_for(request), connection_id(request)});
+    const bool admitted = welcome == Welcome::come_in;
     if (admitted && websocket::is_upgrade(request)) {
         co_return co_await upgrade(std::move(stream), std::move(request), std::move(settings));
     }
-    Response response = admitted ? answer(request, *information) : busy(request);
+    Response response = admitted ? answer(request, *information) : refusal(request, welcome);
     response.keep_alive(false);
     response.prepare_payload();
     const auto [write_error, sent] = co_await http::async_write(stream, response, no_throw);

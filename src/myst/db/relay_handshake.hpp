@@ -13,11 +13,21 @@
 
 namespace myst::db::detail {
 
-/// Decides, once the request has been read, whether its sender may come in. `forwarded_for` is the last address in the
-/// X-Forwarded-For headers, which is the one that the nearest proxy has added; empty if there is none.
-using Admit = std::function<bool(std::string_view forwarded_for)>;
+/// What a request says about its sender.
+struct Visitor {
+    std::string forwarded_for;  ///< the last address in the X-Forwarded-For headers, which is the one that the nearest
+                                ///< proxy has added; empty if there is none
+    std::string connection_id;  ///< kConnectionHeader; empty if there is none
+};
+enum class Welcome {
+    come_in,
+    busy,     ///< status 503
+    is_self,  ///< status 508: the node has called its own relay
+};
+/// Decides, once the request has been read, whether its sender may come in.
+using Admit = std::function<Welcome(const Visitor& visitor)>;
 
-/// Upgrades the connection. Who is not admitted gets status 503. Null if the client only wanted to know something and
+/// Upgrades the connection, if its sender is welcome. Null if the client only wanted to know something and
 /// has been answered: `information` for NIP-11, a line of text for a browser.
 [[nodiscard]] Task<Result<std::unique_ptr<WebSocket>>> accept_client(asio::ip::tcp::socket socket,
                                                                      std::shared_ptr<const std::string> information,

@@ -144,8 +144,12 @@ private:
         socket_settings.max_message_bytes = settings_.limits.message.max_message_bytes;
         socket_settings.handshake_timeout = settings_.limits.handshake_timeout;
         socket_settings.idle_timeout = settings_.limits.idle_timeout;
-        detail::Admit admit_client = [this, held](std::string_view forwarded_for) {
-            return !held->proxied() || admit(*held, forwarded_for);
+        detail::Admit admit_client = [this, held](const detail::Visitor& visitor) {
+            if (settings_.self_check && settings_.self_check->meet(visitor.connection_id)) {
+                return detail::Welcome::is_self;
+            }
+            const bool admitted = !held->proxied() || admit(*held, visitor.forwarded_for);
+            return admitted ? detail::Welcome::come_in : detail::Welcome::busy;
         };
         auto accepting =
             detail::accept_client(std::move(socket), information_, std::move(socket_settings), std::move(admit_client));

@@ -6,6 +6,7 @@
 
 #include "myst/db/record_hub.hpp"
 #include "myst/db/relay_info.hpp"
+#include "myst/db/self_check.hpp"
 #include "myst/runtime/worker_pool.hpp"
 
 namespace myst::db {
@@ -22,6 +23,7 @@ public:
         bool trusted_proxy = false;
         RelayLimits limits{};
         RelayIdentity identity{};
+        std::shared_ptr<SelfCheck> self_check{};  ///< that of the node's own clients; none: it may call itself
     };
     /// Binds and listens; `run` accepts. Everything given by reference must outlive the server.
     [[nodiscard]] static Result<std::unique_ptr<RelayServer>> open(asio::any_io_executor executor, RecordHub& hub,

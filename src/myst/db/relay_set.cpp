@@ -51,25 +51,53 @@ Task<> wait_for_answers(std::shared_ptr<Round<T>> round, milliseconds grace, mil
     }
 }
 
-class SetSubscription final : public ports::Subscription {
-public:
-    std::vector<std::unique_ptr<ports::Subscription>> parts;
-};
-
 }  // namespace
 
+/// Ends the subscription when it is destroyed.
+class RelaySet::Handle final : public ports::Subscription {
+public:
+    explicit Handle(std::shared_ptr<Live> live) : live_(std::move(live)) {}
+
+private:
+    std::shared_ptr<Live> live_;
+};
+
 RelaySet::RelaySet(asio::any_io_executor executor, const Clock& clock, Rng& rng, WorkerPool& workers, Settings settings)
-    : executor_(executor), clock_(clock), settings_(std::move(settings)), tasks_(executor) {
+    : executor_(executor),
+      clock_(clock),
+      rng_(rng),
+      workers_(workers),
+      settings_(std::move(settings)),
+      tasks_(executor) {
     for (const auto& url : settings_.relays) {
-        auto client_settings = settings_.client;
-        client_settings.url = url;
-        auto client = std::make_unique<RelayClient>(executor, clock, rng, workers, std::move(client_settings));
-        client->on_connected([this, raw = client.get()] {
-            if (!kept_.empty()) tasks_.spawn("own records to a relay", send_kept(raw));
-            if (on_connected_) on_connected_(*raw);
-        });
-        clients_.push_back(std::move(client));
+        auto client = settings_.client;
+        client.url = url;
+        std::ignore = add(std::move(client));
     }
+}
+
+std::shared_ptr<RelayClient> RelaySet::add(RelayClient::Settings settings) {
+    auto client = std::make_shared<RelayClient>(executor_, clock_, rng_, workers_, std::move(settings));
+    client->on_connected([this, weak = std::weak_ptr<RelayClient>(client)] {
+        const auto connected = weak.lock();
+        if (!connected) return;
+        if (!kept_.empty()) tasks_.spawn("own records to a relay", send_kept(weak));
+        if (on_connected_) on_connected_(*connected);
+    });
+    clients_.push_back(client);
+    for (const auto& each : live_) {
+        if (const auto live = each.lock()) {
+            live->parts.emplace(client.get(), client->subscribe(live->filters, live->callback));
+        }
+    }
+    return client;
+}
+
+void RelaySet::remove(const RelayClient& client) {
+    for (const auto& each : live_) {
+        if (const auto live = each.lock()) live->parts.erase(&client);
+    }
+    std::erase_if(clients_, [&](const auto& each) { return each.get() == &client; });
 }
 
 Task<> RelaySet::run() {
@@ -95,8 +123,12 @@ Task<ports::PublishReport> RelaySet::publish(SharedRecord record, Absent absent)
     for (std::size_t i = 0; i < asked.size(); ++i) {
         tasks_.spawn("publishing", ask_one<std::string>(round, i, asked[i]->publish(record)));
     }
-    co_await wait_for_answers<std::string>(round, settings_.grace, settings_.client.answer_timeout);
     ports::PublishReport report;
+    for (const auto& client : clients_) {
+        if (std::find(asked.begin(), asked.end(), client.get()) != asked.end()) continue;
+        report.rejected.emplace_back(client->status().url, "not connected");
+    }
+    co_await wait_for_answers<std::string>(round, settings_.grace, settings_.client.answer_timeout);
     for (const auto& answer : round->answers) {
         if (!answer.outcome) {
             report.rejected.emplace_back(answer.relay, "no answer in time");
@@ -105,10 +137,6 @@ Task<ports::PublishReport> RelaySet::publish(SharedRecord record, Absent absent)
         } else {
             report.rejected.emplace_back(answer.relay, answer.outcome->error().message);
         }
-    }
-    for (const auto& client : clients_) {
-        if (std::find(asked.begin(), asked.end(), client.get()) != asked.end()) continue;
-        report.rejected.emplace_back(client->status().url, "not connected");
     }
     co_return report;
 }
@@ -125,13 +153,16 @@ void RelaySet::keep(const SharedRecord& record) {
     kept_.insert_or_assign(*address, record);
 }
 
-Task<> RelaySet::send_kept(RelayClient* client) {
+Task<> RelaySet::send_kept(std::weak_ptr<RelayClient> relay) {
     std::vector<SharedRecord> records;
     for (const auto& [address, record] : kept_) {
         if (!is_expired(record->event(), clock_.unix_now())) records.push_back(record);
     }
     for (auto& record : records) {
-        auto sent = co_await client->publish(std::move(record));
+        const auto client = relay.lock();
+        if (!client) co_return;
+        auto publishing = client->publish(std::move(record));
+        auto sent = co_await std::move(publishing);
         if (!sent) log::debug("relay {}: own record: {}", client->status().url, sent.error().message);
     }
 }
@@ -165,9 +196,13 @@ Task<Result<std::vector<SharedRecord>>> RelaySet::query(std::vector<codec::Filte
 
 std::unique_ptr<ports::Subscription> RelaySet::subscribe(std::vector<codec::Filter> filters,
                                                          RelayClient::Callback callback) {
-    auto subscription = std::make_unique<SetSubscription>();
-    for (const auto& client : clients_) subscription->parts.push_back(client->subscribe(filters, callback));
-    return subscription;
+    auto live = std::make_shared<Live>(Live{std::move(filters), std::move(callback)});
+    for (const auto& client : clients_) {
+        live->parts.emplace(client.get(), client->subscribe(live->filters, live->callback));
+    }
+    std::erase_if(live_, [](const std::weak_ptr<Live>& each) { return each.expired(); });
+    live_.push_back(live);
+    return std::make_unique<Handle>(std::move(live));
 }
 
 std::vector<ports::RelayStatus> RelaySet::status() const {

@@ -36,22 +36,36 @@ public:
     void keep(const SharedRecord& record);
     /// The merged answers of the relays that answered in time; unavailable if none did.
     [[nodiscard]] Task<Result<std::vector<SharedRecord>>> query(std::vector<codec::Filter> filters, std::size_t limit);
-    /// Subscribes at every relay; the same record may come from several of them.
+    /// Adds a relay; `client.url` is its address. It takes part in everything from now on, subscriptions included; its
+    /// connections are the caller's (`connect_once`).
+    [[nodiscard]] std::shared_ptr<RelayClient> add(RelayClient::Settings client);
+    void remove(const RelayClient& client);
+    /// Subscribes at every relay, those that are added later too; the same record may come from several of them.
     [[nodiscard]] std::unique_ptr<ports::Subscription> subscribe(std::vector<codec::Filter> filters,
                                                                  RelayClient::Callback callback);
     [[nodiscard]] std::vector<ports::RelayStatus> status() const;
-    [[nodiscard]] const std::vector<std::unique_ptr<RelayClient>>& clients() const { return clients_; }
+    [[nodiscard]] const std::vector<std::shared_ptr<RelayClient>>& clients() const { return clients_; }
     /// Called whenever a connection to one of them has been made. Set before `run`.
     void on_connected(std::function<void(const RelayClient&)> callback) { on_connected_ = std::move(callback); }
 
 private:
     [[nodiscard]] std::vector<RelayClient*> chosen(Absent absent);
-    [[nodiscard]] Task<> send_kept(RelayClient* client);
+    [[nodiscard]] Task<> send_kept(std::weak_ptr<RelayClient> client);
+    /// A subscription of the caller, and its part at each relay.
+    struct Live {
+        std::vector<codec::Filter> filters;
+        RelayClient::Callback callback;
+        std::map<const RelayClient*, std::unique_ptr<ports::Subscription>> parts{};
+    };
+    class Handle;
 
     asio::any_io_executor executor_;
     const Clock& clock_;
+    Rng& rng_;
+    WorkerPool& workers_;
     const Settings settings_;
-    std::vector<std::unique_ptr<RelayClient>> clients_;
+    std::vector<std::shared_ptr<RelayClient>> clients_;
+    std::vector<std::weak_ptr<Live>> live_;
     std::map<RecordAddress, SharedRecord> kept_;
     std::function<void(const RelayClient&)> on_connected_;
     TaskGroup tasks_;  ///< last member: its tasks use the clients

@@ -61,12 +61,14 @@ Task<Result<bool>> Replication::run_once() {
     auto difference = co_await compare();
     if (!difference) co_return forward_error(difference);
     bool whole = difference->whole;
+    const std::size_t common = difference->own - std::min(difference->own, difference->only_here);
     if (difference->have.size() > settings_.max_offered) {
         difference->have.resize(settings_.max_offered);
         whole = false;
     }
     const std::size_t taken = co_await fetch(std::move(difference->need));
     const std::size_t given = co_await offer(std::move(difference->have));
+    if (whole) in_common_ = common + taken + given;
     if (taken + given > 0) {
         log::info("relay {}: reconciled: {} records taken, {} given", peer_.status().url, taken, given);
     }
@@ -98,6 +100,7 @@ Task<Replication::Difference> Replication::converse(std::string name, std::share
                                                     Bytes answer) {
     const AtExit close([this, name] { peer_.sync_close(name); });
     Difference difference;
+    difference.own = set->size();
     for (std::size_t round = 0; round < kMaxRounds; ++round) {
         auto work = [set, bytes = std::move(answer)] { return sync_step(*set, bytes); };
         auto job = workers_.run(std::move(work));
@@ -106,6 +109,7 @@ Task<Replication::Difference> Replication::converse(std::string name, std::share
             log::debug("relay {}: reconciliation: {}", peer_.status().url, to_string(step.error()));
             break;
         }
+        difference.only_here += step->have.size();
         learn(difference, *step);
         difference.whole = !step->next;
         if (difference.whole || difference.have.size() + difference.need.size() >= kMaxLearnt) break;

@@ -30,13 +30,17 @@ public:
     /// A connection to the peer has been made.
     void connected() { connected_.notify(); }
     [[nodiscard]] const RelayClient& peer() const { return peer_; }
+    /// Records that both had after the last run that compared everything.
+    [[nodiscard]] std::optional<std::size_t> in_common() const { return in_common_; }
 
 private:
     /// What one comparison brought.
     struct Difference {
         std::vector<Hash32> have;
         std::vector<Hash32> need;
-        bool whole = false;  ///< nothing else differs
+        std::size_t own = 0;        ///< own records that were compared
+        std::size_t only_here = 0;  ///< those of them that the peer lacks, refused ones included
+        bool whole = false;         ///< nothing else differs
     };
     [[nodiscard]] Task<> bring_together(bool fresh);
     /// One run; whether another one should follow at once.
@@ -66,6 +70,7 @@ private:
     RelayClient& peer_;
     const Settings settings_;
     EventSignal connected_;
+    std::optional<std::size_t> in_common_;
     SeenIds refused_;  ///< what one of the two did not take, or the peer did not have after all
 };
 

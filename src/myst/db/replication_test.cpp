@@ -169,7 +169,7 @@ struct OddRelay {
         auto socket = co_await acceptor.async_accept(asio::use_awaitable);
         auto information = std::make_shared<const std::string>("{}");
         WebSocketSettings settings;
-        detail::Admit admit_all = [](std::string_view) { return true; };
+        detail::Admit admit_all = [](const detail::Visitor&) { return detail::Welcome::come_in; };
         auto accepting = detail::accept_client(std::move(socket), information, settings, std::move(admit_all));
         auto client = co_await std::move(accepting);
         EXPECT_TRUE(client && *client);

@@ -35,8 +35,12 @@ Task<Result<std::unique_ptr<WebSocket>>> upgrade(Stream next, RelayUrl url, WebS
                                                  std::shared_ptr<void> keep_alive) {
     detail::WebSocketStream<Stream> stream(std::move(next));
     detail::prepare(stream, settings);
-    stream.set_option(websocket::stream_base::decorator(
-        [](websocket::request_type& request) { request.set(boost::beast::http::field::user_agent, "mysterium"); }));
+    stream.set_option(
+        websocket::stream_base::decorator([id = settings.connection_id](websocket::request_type& request) {
+            request.set(boost::beast::http::field::user_agent, "mysterium");
+            if (!id.empty())
+                request.set(boost::beast::string_view(kConnectionHeader.data(), kConnectionHeader.size()), id);
+        }));
     const auto host = url.authority();
     const auto [ec] = co_await stream.async_handshake(host, url.target, no_throw);
     if (ec) {
@@ -47,7 +51,7 @@ Task<Result<std::unique_ptr<WebSocket>>> upgrade(Stream next, RelayUrl url, WebS
 }
 
 Task<Result<std::unique_ptr<WebSocket>>> connect(RelayUrl url, WebSocketSettings settings) {
-    sys::TcpTarget target{url.host, url.port, settings.mark};
+    sys::TcpTarget target{settings.address ? settings.address->to_string() : url.host, url.port, settings.mark};
     auto connecting = sys::tcp_connect(std::move(target));
     auto socket = co_await std::move(connecting);
     if (!socket) co_return forward_error(socket);

@@ -3,13 +3,20 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
+
+#include <boost/asio/ip/address.hpp>
 
 #include "myst/base/clock.hpp"
 #include "myst/db/relay_url.hpp"
 #include "myst/runtime/task.hpp"
 
 namespace myst::db {
+
+/// Holds a number of this connection alone, by which a node recognises that it has called itself (self_check.hpp).
+inline constexpr std::string_view kConnectionHeader = "X-Mysterium-Connection";
 
 /// Why a connection is closed, as the close frame says it.
 enum class CloseCode : std::uint16_t {
@@ -35,10 +42,12 @@ public:
 
 struct WebSocketSettings {
     std::size_t max_message_bytes = 128 * 1024;
-    milliseconds handshake_timeout{10'000};  ///< name lookup, TCP, TLS and HTTP upgrade together
-    milliseconds idle_timeout{60'000};       ///< silence that ends the connection; pings go out after half of it
-    std::uint32_t mark = 0;                  ///< client: SO_MARK of the socket (needs CAP_NET_ADMIN); 0: none
-    std::string ca_file{};                   ///< client: PEM file to trust instead of the system's certificates
+    milliseconds handshake_timeout{10'000};      ///< name lookup, TCP, TLS and HTTP upgrade together
+    milliseconds idle_timeout{60'000};           ///< silence that ends the connection; pings go out after half of it
+    std::uint32_t mark = 0;                      ///< client: SO_MARK of the socket (needs CAP_NET_ADMIN); 0: none
+    std::string ca_file{};                       ///< client: PEM file to trust instead of the system's certificates
+    std::optional<asio::ip::address> address{};  ///< client: connect here, instead of looking up the URL's host
+    std::string connection_id{};                 ///< client: sent in the header kConnectionHeader; empty: no header
 };
 
 /// Connects to a relay; for wss:// the certificate must be valid for the host. Errors name host and cause.

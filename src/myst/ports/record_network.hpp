@@ -2,9 +2,12 @@
 // from its own store and replicates; the light client asks remote relays. Callers cannot tell the difference.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "myst/codec/event.hpp"
@@ -19,10 +22,28 @@ public:
     virtual ~Subscription() = default;
 };
 
+/// How a node came to talk to a relay.
+enum class RelayOrigin {
+    configuration,
+    record,    ///< its author's node record
+    registry,  ///< the same, and the author is registered on the chain
+};
+[[nodiscard]] constexpr std::string_view to_string(RelayOrigin origin) {
+    switch (origin) {
+        case RelayOrigin::configuration: return "configuration";
+        case RelayOrigin::record: return "record";
+        case RelayOrigin::registry: return "registry";
+    }
+    return "configuration";
+}
+
 struct RelayStatus {
     std::string url;
     bool connected = false;
-    std::string last_error;  ///< empty if none
+    std::string last_error{};  ///< empty if none
+    RelayOrigin origin = RelayOrigin::configuration;
+    std::string group{};                       ///< the network it stands in, e.g. "93.184.0.0/16"; empty: not known
+    std::optional<std::uint64_t> in_common{};  ///< records that both had after the last comparison of their sets
 };
 
 /// Who took a published record.

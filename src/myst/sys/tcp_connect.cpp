@@ -2,11 +2,8 @@
 
 #include <sys/socket.h>
 
-#include <vector>
-
-#include <boost/asio/steady_timer.hpp>
-
 #include "myst/runtime/timeout.hpp"
+#include "myst/sys/name_lookup.hpp"
 
 namespace myst::sys {
 namespace {
@@ -19,39 +16,6 @@ constexpr milliseconds kAddressLimit{5000};
 
 tl::unexpected<Error> failure(const TcpTarget& target, const char* step, const error_code& ec) {
     return fail(ErrorCode::unavailable, target.place() + ": " + step + ": " + ec.message());
-}
-
-/// A name lookup that its waiter can leave: getaddrinfo itself cannot be interrupted.
-struct Lookup {
-    explicit Lookup(const asio::any_io_executor& executor) : resolver(executor), done(executor) {
-        done.expires_at(asio::steady_timer::time_point::max());
-    }
-    tcp::resolver resolver;
-    asio::steady_timer done;
-    error_code ec;
-    std::vector<tcp::endpoint> endpoints;
-    bool ended = false;
-};
-
-Task<Result<std::vector<tcp::endpoint>>> resolve(TcpTarget target) {
-    error_code not_literal;
-    const auto address = asio::ip::make_address(target.host, not_literal);
-    if (!not_literal) co_return std::vector<tcp::endpoint>(1, tcp::endpoint(address, target.port));
-    const auto executor = co_await asio::this_coro::executor;
-    auto lookup = std::make_shared<Lookup>(executor);
-    lookup->resolver.async_resolve(target.host, std::to_string(target.port),
-                                   [lookup](const error_code& ec, auto results) {
-                                       lookup->ec = ec;
-                                       for (const auto& each : results) lookup->endpoints.push_back(each.endpoint());
-                                       lookup->ended = true;
-                                       lookup->done.cancel();
-                                   });
-    while (!lookup->ended) {
-        std::ignore = co_await lookup->done.async_wait(no_throw);
-        if (!lookup->ended) co_await unwind_if_cancelled();
-    }
-    if (lookup->ec) co_return failure(target, "name lookup", lookup->ec);
-    co_return std::move(lookup->endpoints);
 }
 
 Task<Result<Socket>> connect_to(TcpTarget target, tcp::endpoint endpoint) {
@@ -78,12 +42,12 @@ Task<Result<Socket>> connect_to(TcpTarget target, tcp::endpoint endpoint) {
 }  // namespace
 
 Task<Result<Socket>> tcp_connect(TcpTarget target) {
-    auto endpoints = co_await resolve(target);
-    if (!endpoints) co_return forward_error(endpoints);
+    auto addresses = co_await look_up(target.host);
+    if (!addresses) co_return forward_error(addresses, target.place());
     Result<Socket> outcome = fail(ErrorCode::unavailable, target.place() + ": the name has no address");
-    for (const auto& endpoint : *endpoints) {
-        auto attempt = connect_to(target, endpoint);
-        if (endpoints->size() > 1) {
+    for (const auto& address : *addresses) {
+        auto attempt = connect_to(target, tcp::endpoint(address, target.port));
+        if (addresses->size() > 1) {
             auto what = target.place() + ": no answer to the connection attempt";
             attempt = with_timeout(std::move(attempt), kAddressLimit, std::move(what));
         }

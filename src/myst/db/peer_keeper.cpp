@@ -1,0 +1,216 @@
+#include "myst/db/peer_keeper.hpp"
+
+#include <algorithm>
+
+#include "myst/base/at_exit.hpp"
+#include "myst/base/log.hpp"
+#include "myst/base/random_below.hpp"
+#include "myst/runtime/timeout.hpp"
+#include "myst/sys/name_lookup.hpp"
+
+namespace myst::db {
+namespace {
+
+constexpr std::size_t kMaxNews = 1'024;    ///< beyond it, records are left out; each comes again within the hour
+constexpr std::size_t kMaxStored = 5'000;  ///< node records read at the start, newest first
+
+std::vector<codec::Filter> node_records() {
+    std::vector<codec::Filter> filters(1);
+    filters[0].kinds = {kNodeRecordKind};
+    return filters;
+}
+
+}  // namespace
+
+PeerKeeper::PeerKeeper(asio::any_io_executor executor, RecordHub& hub, const Clock& clock, Rng& rng,
+                       const std::vector<RelayUrl>& configured, Visit visit, Settings settings)
+    : executor_(executor),
+      hub_(hub),
+      clock_(clock),
+      rng_(rng),
+      visit_(std::move(visit)),
+      settings_(std::move(settings)),
+      book_(settings_.book, rng),
+      news_came_(executor),
+      changed_(executor),
+      tasks_(executor) {
+    for (const auto& url : configured) configured_.push_back({url, group_of(url), std::nullopt});
+}
+
+Task<> PeerKeeper::run() {
+    if (settings_.wanted == 0) co_return;
+    following_ = hub_.follow(node_records(), [this](const SharedRecord& record) {
+        if (news_.size() < kMaxNews) news_.push_back(record->event());
+        news_came_.notify();
+    });
+    tasks_.spawn("node records", read_records());
+    tasks_.spawn("finding peers", fill());
+    tasks_.spawn("exchanging peers", exchange());
+    if (settings_.is_registered) tasks_.spawn("registered peers", ask_registry());
+    co_await tasks_.join();
+}
+
+Task<> PeerKeeper::read_records() {
+    QueryLimits limits;
+    limits.records = kMaxStored;
+    auto stored = co_await hub_.query(node_records(), limits);
+    if (!stored) log::error("peers: {}", stored.error().describe());
+    if (stored) {
+        for (const auto& record : *stored) {
+            auto event = record->event();
+            co_await learn(std::move(event));
+        }
+    }
+    for (;;) {
+        while (!news_.empty()) {
+            auto event = std::move(news_.front());
+            news_.pop_front();
+            co_await learn(std::move(event));
+        }
+        co_await news_came_.wait();
+    }
+}
+
+Task<> PeerKeeper::learn(codec::Event event) {
+    const auto record = read_node_record(event);
+    if (!record || event.pubkey == settings_.own_key) co_return;
+    bool registered = false;
+    if (settings_.is_registered) {
+        auto known = co_await settings_.is_registered(event.pubkey);
+        registered = known && *known;
+    }
+    book_.learn(event.pubkey, *record, registered, clock_.now());
+    changed_.notify();
+}
+
+Task<> PeerKeeper::fill() {
+    for (;;) {
+        book_.expire(clock_.unix_now());
+        const bool began = slots_.size() < settings_.wanted && dial_one();
+        if (began) co_await sleep_for(settings_.dial_pause);
+        if (!began) std::ignore = co_await changed_.wait(settings_.look);
+    }
+}
+
+bool PeerKeeper::dial_one() {
+    auto chosen = choose_peer(book_.candidates(clock_.now()), in_use(), rng_);
+    if (!chosen) return false;
+    auto& candidate = chosen->candidate;
+    const PeerInUse peer{std::move(candidate.url), std::move(candidate.group), chosen->author, candidate.registered};
+    slots_.push_back({peer, nullptr, {}});
+    tasks_.spawn("a found peer", keep(std::prev(slots_.end())));
+    return true;
+}
+
+Task<> PeerKeeper::keep(Slots::iterator slot) {
+    const AtExit gone([this, slot] {
+        slots_.erase(slot);
+        changed_.notify();
+    });
+    const RelayUrl url = slot->peer.url;
+    auto address = co_await address_of(url);
+    if (!address) {
+        log::debug("peers: {}: {}", url.text(), address.error().message);
+        book_.failed(url, clock_.now());
+        co_return;
+    }
+    book_.looked_up(url, *address);
+    const auto group = group_of(*address, url.port);
+    const auto others = in_use();
+    const bool taken = std::any_of(others.begin(), others.end(),
+                                   [&](const PeerInUse& other) { return other.group == group && !(other.url == url); });
+    if (taken) co_return;  // the book knows the group now, and choices go by it
+    slot->peer.group = group;
+    std::optional<RelayEnd> end;
+    TaskGroup connection(executor_);
+    slot->stop = [&connection] { connection.cancel(); };
+    connection.spawn("connection to a found peer", meet(url, *address, &end));
+    co_await connection.join();
+    conclude(*slot, end);
+}
+
+Task<> PeerKeeper::meet(RelayUrl url, asio::ip::address address, std::optional<RelayEnd>* end) {
+    auto visiting = visit_(std::move(url), address);
+    *end = co_await std::move(visiting);
+}
+
+void PeerKeeper::conclude(const Slot& slot, std::optional<RelayEnd> end) {
+    const auto now = clock_.now();
+    const auto& url = slot.peer.url;
+    if (!end) return book_.rest(url, now + settings_.rest);
+    switch (*end) {
+        case RelayEnd::forged:
+            log::warn("peers: {} forged records; it is not asked for some time", url.text());
+            return book_.ban(url, now);
+        case RelayEnd::is_self: return book_.is_self(url);
+        case RelayEnd::lost:
+            if (now - slot.since >= settings_.good_connection) {
+                return book_.rest(url, now + settings_.book.first_pause);
+            }
+            break;
+        case RelayEnd::unreachable: break;
+    }
+    book_.failed(url, now);
+}
+
+Task<> PeerKeeper::exchange() {
+    for (;;) {
+        const auto steps = static_cast<std::uint64_t>(settings_.exchange_interval.count());
+        const milliseconds random(static_cast<std::int64_t>(random_below(rng_, steps + 1)));
+        co_await sleep_for(settings_.exchange_interval / 2 + random);
+        if (slots_.size() < settings_.wanted) continue;
+        const auto peers = in_use();
+        const auto leaver = choose_leaver(book_.candidates(clock_.now()), peers, rng_);
+        if (!leaver) continue;
+        const auto slot = std::next(slots_.begin(), static_cast<std::ptrdiff_t>(*leaver - configured_.size()));
+        log::debug("peers: {} makes room for another", slot->peer.url.text());
+        slot->stop();
+    }
+}
+
+Task<> PeerKeeper::ask_registry() {
+    for (;;) {
+        co_await sleep_for(settings_.registry_interval);
+        for (const auto& author : book_.authors()) {
+            auto known = co_await settings_.is_registered(author);
+            if (!known) break;
+            book_.set_registered(author, *known);
+            for (auto& slot : slots_) {
+                if (slot.peer.author == author) slot.peer.registered = *known;
+            }
+        }
+    }
+}
+
+void PeerKeeper::connected(const RelayUrl& url) {
+    for (auto& slot : slots_) {
+        if (!(slot.peer.url == url)) continue;
+        slot.peer.connected = true;
+        slot.since = clock_.now();
+        book_.proved(url);
+    }
+}
+
+const PeerInUse* PeerKeeper::find(const RelayUrl& url) const {
+    const auto found =
+        std::find_if(slots_.begin(), slots_.end(), [&](const Slot& slot) { return slot.peer.url == url; });
+    return found == slots_.end() ? nullptr : &found->peer;
+}
+
+Task<Result<asio::ip::address>> PeerKeeper::address_of(RelayUrl url) {
+    auto limited = with_timeout(sys::look_up(url.host), settings_.lookup_timeout, "name lookup: no answer");
+    auto addresses = co_await std::move(limited);
+    if (!addresses) co_return forward_error(addresses);
+    for (const auto& address : *addresses) {
+        if (may_connect(address, settings_.book.scope)) co_return address;
+    }
+    co_return fail(ErrorCode::permission_denied, "it has no address that may be connected to");
+}
+
+std::vector<PeerInUse> PeerKeeper::in_use() const {
+    auto peers = configured_;
+    for (const auto& slot : slots_) peers.push_back(slot.peer);
+    return peers;
+}
+
+}  // namespace myst::db
