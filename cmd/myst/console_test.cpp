@@ -102,6 +102,8 @@ INSTANTIATE_TEST_SUITE_P(
              "connection"},
         Case{"status -v",
              {"Version:", "0.1.0", "ws://192.0.2.8:7777 not connected: connection refused", "83 ms",
+              "ws://192.0.2.7:7777 connected; from a record of a registered provider, network 192.0.0.0/16, "
+              "1234 records in common",
               "following at block 42 of 43, 1 behind, 7 ranges audited", "Open transactions:      2", "rpc.example:443",
               "lagging", "35 ms", "timed out"},
              "",

@@ -154,6 +154,20 @@ std::string provider_word(const json::value& provider) {
     return step.empty() ? "off" : step;
 }
 
+/// "connected; from a record, network 93.184.0.0/16, 1234 records in common".
+std::string relay_state(const json::value& relay) {
+    std::string text = "connected";
+    if (!flag_at(relay, "connected")) text = "not connected: " + text_at(relay, "last_error");
+    const auto origin = text_at(relay, "origin");
+    if (origin == "record") text += "; from a record";
+    if (origin == "registry") text += "; from a record of a registered provider";
+    if (origin == "configuration") text += "; configured";
+    const auto group = text_at(relay, "group");
+    if (!group.empty()) text += ", network " + group;
+    if (!at(relay, "in_common").is_null()) text += fmt::format(", {} records in common", number_at(relay, "in_common"));
+    return text;
+}
+
 std::string node_details(const json::value& body) {
     std::string roles;
     for (const auto& role : items_at(body, "roles")) {
@@ -165,9 +179,7 @@ std::string node_details(const json::value& body) {
     text += labelled("Lanes contract", text_at(at(body, "chain"), "lanes"));
     text += labelled("Token contract", text_at(at(body, "chain"), "token"));
     for (const auto& relay : items_at(body, "relays")) {
-        const auto error = text_at(relay, "last_error");
-        const auto state = flag_at(relay, "connected") ? std::string("connected") : "not connected: " + error;
-        text += labelled("Relay", fmt::format("{} {}", text_at(relay, "url"), state));
+        text += labelled("Relay", fmt::format("{} {}", text_at(relay, "url"), relay_state(relay)));
     }
     return text;
 }

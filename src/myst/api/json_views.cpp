@@ -172,7 +172,12 @@ json::value view(const std::optional<ports::BlockRef>& head) {
 json::array view(const std::vector<ports::RelayStatus>& relays) {
     json::array list;
     for (const auto& relay : relays) {
-        list.push_back({{"url", relay.url}, {"connected", relay.connected}, {"last_error", relay.last_error}});
+        list.push_back({{"url", relay.url},
+                        {"connected", relay.connected},
+                        {"last_error", relay.last_error},
+                        {"origin", to_string(relay.origin)},
+                        {"group", relay.group},
+                        {"in_common", relay.in_common ? json::value(*relay.in_common) : json::value(nullptr)}});
     }
     return list;
 }

@@ -271,7 +271,23 @@ void add_db(Keys& keys) {
         [](Config& c) -> Text& { return c.db.listen; }));
     keys.push_back(list(
         "db", "peers", {}, "ws:// or wss:// URLs", [](std::string_view value) { return is_url(value, "ws", "wss"); },
-        "Relays to replicate with, or to ask as a light client.", [](Config& c) -> Texts& { return c.db.peers; }));
+        "Relays to replicate with, or to ask as a light client. A full node keeps a connection to each of them.",
+        [](Config& c) -> Texts& { return c.db.peers; }));
+    keys.push_back(number("db", "peer_target", 8, 0, kMaxListItems,
+                          "Relays that a full node keeps connections to, those of db.peers included. Those it finds by "
+                          "itself, in records, are two at least. 0: none but db.peers.",
+                          [](Config& c) -> std::uint32_t& { return c.db.peer_target; }));
+    keys.push_back(text(
+        "db", "public_url", "", "a ws:// or wss:// URL of at most 256 bytes, or empty",
+        [](std::string_view value) { return value.empty() || (value.size() <= 256 && is_url(value, "ws", "wss")); },
+        "Where other full nodes reach the embedded relay. It is published in a record that the node key signs, so "
+        "everybody can read which machine the key, and a provider's wallet, belong to. Empty: nothing is published.",
+        [](Config& c) -> Text& { return c.db.public_url; }));
+    keys.push_back(flag("db", "private_peers", false,
+                        "For test networks: records may lead this node to addresses of private networks and of this "
+                        "machine, and db.public_url may be one. Elsewhere strangers could have it call any service "
+                        "near it.",
+                        [](Config& c) -> bool& { return c.db.private_peers; }));
     keys.push_back(number("db", "max_connections", 512, 1, 100'000, "WebSocket connections the embedded relay accepts.",
                           [](Config& c) -> std::uint32_t& { return c.db.max_connections; }));
     keys.push_back(flag("db", "trusted_proxy", false,

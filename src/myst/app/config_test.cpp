@@ -76,6 +76,9 @@ max_fees_per_hour = "0.75"
 [db]
 listen = "0.0.0.0:7777"
 peers = ["ws://192.0.2.1:7777", "wss://other.example/x"]
+peer_target = 12
+public_url = "wss://relay.example"
+private_peers = true
 max_connections = 5
 min_pow_bits = 17
 [keys]
@@ -131,6 +134,9 @@ max_sessions = 7
     EXPECT_EQ(config.chain.max_fees_per_hour, *parse_tokens("0.75"));
     EXPECT_EQ(config.db.listen, "0.0.0.0:7777");
     EXPECT_EQ(config.db.peers, (std::vector<std::string>{"ws://192.0.2.1:7777", "wss://other.example/x"}));
+    EXPECT_EQ(config.db.peer_target, 12U);
+    EXPECT_EQ(config.db.public_url, "wss://relay.example");
+    EXPECT_TRUE(config.db.private_peers);
     EXPECT_EQ(config.db.max_connections, 5U);
     EXPECT_EQ(config.db.min_pow_bits, 17U);
     EXPECT_EQ(config.keys.strength, KeyStrength::light);

@@ -162,7 +162,8 @@ Result<> Daemon::open() {
     if (!keys) return forward_error(keys);
     keys_.emplace(std::move(*keys));
     chain_ = std::make_unique<ChainAccess>(config_, context_.get_executor(), workers_, rng_, clock_);
-    auto records = RecordDatabase::open(config_, context_.get_executor(), clock_, rng_, workers_, chain_->registry());
+    DatabaseOwner owner{keys_->node(), std::string(kVersion), chain_->registry()};
+    auto records = RecordDatabase::open(config_, context_.get_executor(), clock_, rng_, workers_, std::move(owner));
     if (!records) return forward_error(records);
     records_ = std::move(*records);
     vpn::DriverSettings driver;

@@ -6,7 +6,6 @@
 #include <boost/asio/ip/address.hpp>
 
 #include "myst/base/log.hpp"
-#include "myst/node/public_address.hpp"
 #include "myst/ports/tunnel.hpp"
 
 namespace myst::app {
@@ -46,16 +45,15 @@ Result<db::RelaySet::Settings> peer_settings(const Config& config) {
 bool is_public_host(const std::string& host) {
     boost::system::error_code not_literal;
     const auto address = asio::ip::make_address(host, not_literal);
-    if (not_literal) {
-        const auto dot = host.rfind('.');
-        if (dot == std::string::npos) return false;
-        const auto last = host.substr(dot + 1);
-        return !last.empty() &&
-               std::find(kPrivateDomains.begin(), kPrivateDomains.end(), last) == kPrivateDomains.end();
-    }
-    if (address.is_v4()) return node::is_public_ipv4(host);
-    return (address.to_v6().to_bytes()[0] & 0xe0U) == 0x20U;  // 2000::/3, global unicast
+    if (!not_literal) return db::is_public_address(address);
+    const auto dot = host.rfind('.');
+    if (dot == std::string::npos) return false;
+    const auto last = host.substr(dot + 1);
+    return !last.empty() && std::find(kPrivateDomains.begin(), kPrivateDomains.end(), last) == kPrivateDomains.end();
 }
+
+/// At least so many, so that a bad list of configured peers is not the whole world.
+constexpr std::size_t kLeastFound = 2;
 
 }  // namespace
 
@@ -68,9 +66,33 @@ std::vector<std::string> relays_to_announce(const std::vector<std::string>& peer
     return relays;
 }
 
+std::size_t peers_to_find(const DbConfig& config) {
+    if (config.peer_target == 0) return 0;
+    const std::size_t target = config.peer_target;
+    return std::max(target - std::min(target, config.peers.size()), kLeastFound);
+}
+
+Result<std::optional<db::NodeRecord>> own_node_record(const Config& config, std::string version) {
+    if (config.db.public_url.empty()) return std::nullopt;
+    auto url = db::RelayUrl::parse(config.db.public_url);
+    if (!url) return forward_error(url, "db.public_url");
+    if (!config.db.private_peers && (!is_public_host(url->host) || !db::may_connect(url->port))) {
+        return fail(ErrorCode::invalid_argument,
+                    "db.public_url \"" + config.db.public_url + "\" is no address that other nodes connect to",
+                    "give a public address or name, and port 80, 443, or one from 1024; in a test network set "
+                    "db.private_peers = true");
+    }
+    db::NodeRecord record;
+    record.relays.push_back(std::move(*url));
+    record.version = std::move(version);
+    record.roles.emplace_back("full");
+    if (config.provider.enabled) record.roles.emplace_back("provider");
+    return record;
+}
+
 Result<std::unique_ptr<RecordDatabase>> RecordDatabase::open(const Config& config, asio::any_io_executor executor,
                                                              const Clock& clock, Rng& rng, WorkerPool& workers,
-                                                             ports::ProviderRegistry* registry) {
+                                                             DatabaseOwner owner) {
     auto peers = peer_settings(config);
     if (!peers) return forward_error(peers);
     std::unique_ptr<RecordDatabase> database(new RecordDatabase);
@@ -79,14 +101,39 @@ Result<std::unique_ptr<RecordDatabase>> RecordDatabase::open(const Config& confi
             std::make_unique<db::LightNetwork>(std::move(executor), clock, rng, workers, std::move(*peers));
         return database;
     }
-    auto opened = database->open_full(config, std::move(executor), clock, rng, workers, std::move(*peers), registry);
+    auto opened =
+        database->open_full(config, std::move(executor), clock, rng, workers, std::move(*peers), std::move(owner));
     if (!opened) return forward_error(opened);
     return database;
 }
 
 Result<> RecordDatabase::open_full(const Config& config, asio::any_io_executor executor, const Clock& clock, Rng& rng,
-                                   WorkerPool& workers, db::RelaySet::Settings peers,
-                                   ports::ProviderRegistry* registry) {
+                                   WorkerPool& workers, db::RelaySet::Settings peers, DatabaseOwner owner) {
+    auto record = own_node_record(config, owner.version);
+    if (!record) return forward_error(record);
+    auto self_check = std::make_shared<db::SelfCheck>(rng);
+    auto opened = open_relay(config, executor, clock, workers, owner.registry, self_check);
+    if (!opened) return opened;
+    db::FullNetwork::Settings settings;
+    settings.peers = std::move(peers);
+    settings.peers.client.self_check = std::move(self_check);
+    settings.found.wanted = peers_to_find(config.db);
+    settings.found.own_key = owner.node_key.node_key();
+    if (owner.registry != nullptr) {
+        settings.found.is_registered = [registry = owner.registry](NodeKey key) { return registry->is_registered(key); };
+    }
+    if (config.db.private_peers) settings.found.book.scope = db::AddressScope::any;
+    full_ = std::make_unique<db::FullNetwork>(std::move(executor), *hub_, clock, rng, workers, std::move(settings));
+    if (!*record) return {};
+    log::info("other full nodes find this one at {}", (*record)->relays.front().text());
+    announcer_ = std::make_unique<db::NodeAnnouncer>(*full_, owner.node_key, clock, rng,
+                                                     db::NodeAnnouncer::Settings{std::move(**record)});
+    return {};
+}
+
+Result<> RecordDatabase::open_relay(const Config& config, asio::any_io_executor executor, const Clock& clock,
+                                    WorkerPool& workers, ports::ProviderRegistry* registry,
+                                    std::shared_ptr<db::SelfCheck> self_check) {
     db::SqliteRecordStore::Settings store_settings;
     store_settings.path = config.data_dir + "/records.db";
     auto store = db::SqliteRecordStore::open(std::move(store_settings));
@@ -102,13 +149,11 @@ Result<> RecordDatabase::open_full(const Config& config, asio::any_io_executor e
     relay.port = listen->port;
     relay.limits.connections = config.db.max_connections;
     relay.trusted_proxy = config.db.trusted_proxy;
-    auto server = db::RelayServer::open(executor, *hub_, workers, clock, std::move(relay));
+    relay.self_check = std::move(self_check);
+    auto server = db::RelayServer::open(std::move(executor), *hub_, workers, clock, std::move(relay));
     if (!server) return forward_error(server, "embedded relay");
     server_ = std::move(*server);
     log::info("relay listens on {} port {}", listen->ip, server_->local_port());
-    db::FullNetwork::Settings settings;
-    settings.peers = std::move(peers);
-    full_ = std::make_unique<db::FullNetwork>(std::move(executor), *hub_, clock, rng, workers, std::move(settings));
     return {};
 }
 
@@ -116,6 +161,7 @@ void RecordDatabase::start(TaskGroup& tasks) {
     if (light_) tasks.spawn("relays", light_->run());
     if (server_) tasks.spawn("embedded relay", server_->run());
     if (full_) tasks.spawn("replication", full_->run());
+    if (announcer_) tasks.spawn("node record", announcer_->run());
 }
 
 ports::RecordNetwork& RecordDatabase::network() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "myst/base/rng.hpp"
 #include "myst/db/full_network.hpp"
 #include "myst/db/light_network.hpp"
+#include "myst/db/node_announcer.hpp"
 #include "myst/db/relay_server.hpp"
 #include "myst/db/sqlite_record_store.hpp"
 
@@ -19,28 +21,42 @@ namespace myst::app {
 /// addresses are of no use to strangers and say how the operator's network is built.
 [[nodiscard]] std::vector<std::string> relays_to_announce(const std::vector<std::string>& peers);
 
+/// Who this node is, as far as the database is concerned.
+struct DatabaseOwner {
+    const crypto::PrivateKey& node_key;  ///< must outlive the database
+    std::string version;                 ///< of the program
+    ports::ProviderRegistry* registry = nullptr;  ///< whom the chain knows; null: nobody can tell. Must outlive it
+};
+
+/// How many peers a full node finds by itself.
+[[nodiscard]] std::size_t peers_to_find(const DbConfig& config);
+/// What the node publishes of itself; none without db.public_url. invalid_argument if that is nothing for strangers.
+[[nodiscard]] Result<std::optional<db::NodeRecord>> own_node_record(const Config& config, std::string version);
+
 /// Control thread.
 class RecordDatabase {
 public:
-    /// Opens the store and binds the relay's port, if there is one. `registry` (may be null) tells whose records the
-    /// relay takes without work; it must outlive the database.
+    /// Opens the store and binds the relay's port, if there is one.
     [[nodiscard]] static Result<std::unique_ptr<RecordDatabase>> open(const Config& config,
                                                                       asio::any_io_executor executor,
                                                                       const Clock& clock, Rng& rng, WorkerPool& workers,
-                                                                      ports::ProviderRegistry* registry);
+                                                                      DatabaseOwner owner);
     void start(TaskGroup& tasks);
     [[nodiscard]] ports::RecordNetwork& network();
 
 private:
     RecordDatabase() = default;
     [[nodiscard]] Result<> open_full(const Config& config, asio::any_io_executor executor, const Clock& clock, Rng& rng,
-                                     WorkerPool& workers, db::RelaySet::Settings peers,
-                                     ports::ProviderRegistry* registry);
+                                     WorkerPool& workers, db::RelaySet::Settings peers, DatabaseOwner owner);
+    [[nodiscard]] Result<> open_relay(const Config& config, asio::any_io_executor executor, const Clock& clock,
+                                      WorkerPool& workers, ports::ProviderRegistry* registry,
+                                      std::shared_ptr<db::SelfCheck> self_check);
 
     std::unique_ptr<db::SqliteRecordStore> store_;
     std::unique_ptr<db::RecordHub> hub_;
     std::unique_ptr<db::RelayServer> server_;
     std::unique_ptr<db::FullNetwork> full_;
+    std::unique_ptr<db::NodeAnnouncer> announcer_;
     std::unique_ptr<db::LightNetwork> light_;
 };
 

@@ -34,5 +34,54 @@ TEST(RelaysToAnnounce, HoldEveryPublicOneInNormalForm) {
     EXPECT_EQ(relays_to_announce(peers), expected);
 }
 
+Config with_url(std::string url, bool private_peers) {
+    Config config;
+    config.db.public_url = std::move(url);
+    config.db.private_peers = private_peers;
+    return config;
+}
+
+TEST(OwnNodeRecord, IsThereOnlyIfTheOperatorGivesAnAddress) {
+    const auto none = own_node_record(Config{}, "1.0");
+    ASSERT_TRUE(none);
+    EXPECT_FALSE(*none);
+    auto config = with_url("WSS://Relay.Example.ORG:443/", false);
+    config.provider.enabled = true;
+    const auto record = own_node_record(config, "1.0");
+    ASSERT_TRUE(record && *record);
+    EXPECT_EQ((*record)->relays.size(), 1U);
+    EXPECT_EQ((*record)->relays.front().text(), "wss://relay.example.org");
+    EXPECT_EQ((*record)->version, "1.0");
+    EXPECT_EQ((*record)->roles, (std::vector<std::string>{"full", "provider"}));
+}
+
+TEST(OwnNodeRecord, NamesNoPrivateAddressUnlessToldSo) {
+    for (const char* url : {"ws://127.0.0.1:7777", "ws://10.1.2.3:7777", "ws://[::1]:7777", "ws://localhost:7777",
+                            "wss://relay.internal", "ws://11.0.0.3:25"}) {
+        const auto refused = own_node_record(with_url(url, false), "1.0");
+        ASSERT_FALSE(refused) << url;
+        EXPECT_EQ(refused.error().code, ErrorCode::invalid_argument);
+        EXPECT_FALSE(refused.error().cure.empty());
+        const auto permitted = own_node_record(with_url(url, true), "1.0");
+        EXPECT_TRUE(permitted && *permitted) << url;
+    }
+}
+
+TEST(PeersToFind, FillUpToTheTargetAndAreTwoAtLeast) {
+    const auto count = [](std::uint32_t target, std::size_t configured) {
+        DbConfig config;
+        config.peer_target = target;
+        config.peers.resize(configured);
+        return peers_to_find(config);
+    };
+    EXPECT_EQ(count(8, 0), 8U);
+    EXPECT_EQ(count(8, 3), 5U);
+    EXPECT_EQ(count(8, 7), 2U);
+    EXPECT_EQ(count(8, 20), 2U);
+    EXPECT_EQ(count(1, 1), 2U);
+    EXPECT_EQ(count(0, 0), 0U);
+    EXPECT_EQ(count(0, 3), 0U);
+}
+
 }  // namespace
 }  // namespace myst::app

@@ -161,7 +161,8 @@ Task<Result<node::NodeStatus>> FakeControl::status() {
         {"other.example:443", ports::EndpointState::lagging, 20, 22, milliseconds(90), 800, 0, 1, ""}};
     status.chain_status.index = ports::IndexStatus{ports::IndexState::following, 42, 43, 1, 7, ""};
     status.chain_status.outbox = ports::OutboxReport{false, 2, "the base fee is too high"};
-    status.relays = {{"ws://192.0.2.7:7777", true, ""}, {"ws://192.0.2.8:7777", false, "connection refused"}};
+    status.relays = {{"ws://192.0.2.7:7777", true, "", ports::RelayOrigin::registry, "192.0.0.0/16", 1'234},
+                     {"ws://192.0.2.8:7777", false, "connection refused"}};
     status.connection = sample_connection();
     status.provider = sample_provider(true);
     co_return answer(std::move(status));
