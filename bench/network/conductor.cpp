@@ -116,7 +116,7 @@ Task<json::object> Conductor::connect(Nodes nodes, seconds patience) {
 void Conductor::send_one(std::size_t node, bool renewed) {
     std::array<std::uint8_t, 4> bytes{};
     rng_.fill(bytes);
-    const std::size_t random = bytes[0] | bytes[1] << 8U | bytes[2] << 16U;
+    const std::size_t random = std::size_t{bytes[0]} | std::size_t{bytes[1]} << 8U | std::size_t{bytes[2]} << 16U;
     auto version = renewed ? offers_.renew(random % offers_.size()) : offers_.make_new();
     offers_.sent(version.offer);
     links_[node]->publish(version.json);

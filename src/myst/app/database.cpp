@@ -120,7 +120,9 @@ Result<> RecordDatabase::open_full(const Config& config, asio::any_io_executor e
     settings.found.wanted = peers_to_find(config.db);
     settings.found.own_key = owner.node_key.node_key();
     if (owner.registry != nullptr) {
-        settings.found.is_registered = [registry = owner.registry](NodeKey key) { return registry->is_registered(key); };
+        settings.found.is_registered = [registry = owner.registry](NodeKey key) {
+            return registry->is_registered(key);
+        };
     }
     if (config.db.private_peers) settings.found.book.scope = db::AddressScope::any;
     full_ = std::make_unique<db::FullNetwork>(std::move(executor), *hub_, clock, rng, workers, std::move(settings));

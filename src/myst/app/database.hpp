@@ -23,8 +23,8 @@ namespace myst::app {
 
 /// Who this node is, as far as the database is concerned.
 struct DatabaseOwner {
-    const crypto::PrivateKey& node_key;  ///< must outlive the database
-    std::string version;                 ///< of the program
+    const crypto::PrivateKey& node_key;           ///< must outlive the database
+    std::string version;                          ///< of the program
     ports::ProviderRegistry* registry = nullptr;  ///< whom the chain knows; null: nobody can tell. Must outlive it
 };
 
