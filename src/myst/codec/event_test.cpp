@@ -45,18 +45,6 @@ TEST(Event, PublishedEventsVerify) {
     }
 }
 
-TEST(Event, TheGiftWrapOfNip59Opens) {
-    const auto example = test::load_json("gift_wrap.json");
-    const auto recipient = test::private_key(example, "recipientKey");
-    const auto wrap = parse_event(json::serialize(example.at("wrap"))).value();
-    EXPECT_EQ(wrap.pubkey, test::private_key(example, "wrapperKey").node_key());
-    const auto seal = parse_event(crypto::nip44_decrypt(recipient, wrap.pubkey, wrap.content).value()).value();
-    EXPECT_TRUE(verify_event(seal));
-    EXPECT_EQ(seal.pubkey, test::private_key(example, "authorKey").node_key());
-    const auto rumor = json::parse(crypto::nip44_decrypt(recipient, seal.pubkey, seal.content).value());
-    EXPECT_EQ(test::text(rumor, "id"), test::text(example, "rumorId"));
-}
-
 TEST(Event, CanonicalFormEscapesExactlySevenCharacters) {
     Event event;
     event.created_at = UnixTime(seconds(5));

@@ -16,6 +16,12 @@ inline constexpr std::uint32_t kNodeRecordKind = 10510;
 inline constexpr std::uint32_t kEnvelopeKind = 20510;
 /// An author's wish that records of his be deleted (NIP-09).
 inline constexpr std::uint32_t kDeletionKind = 5;
+/// The list of relays at which an author is found (NIP-65): replaceable.
+inline constexpr std::uint32_t kRelayListKind = 10'002;
+/// A client's proof to a relay that it holds a key (NIP-42); never stored nor passed on.
+inline constexpr std::uint32_t kAuthKind = 22'242;
+/// A message that only its recipient can read, signed by its author (NIP-59); in a gift wrap, never alone.
+inline constexpr std::uint32_t kSealKind = 13;
 /// A sealed message to the keys in its `p` tags, from a key made for it alone (NIP-59).
 inline constexpr std::uint32_t kGiftWrapKind = 1059;
 /// What its author says last: its key is not to be trusted any more. Replaceable, without an end.
