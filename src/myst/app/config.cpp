@@ -216,6 +216,11 @@ Result<> check_complete(const Config& config) {
         return missing("db.listen and db.peers are both empty: the node would find nobody",
                        "set db.peers to relays to use, or db.listen to run one");
     }
+    if ((config.db.auth_for_mailboxes || config.db.gift_wraps) && config.db.public_url.empty()) {
+        return missing(fmt::format("db.{} is true, but db.public_url is empty: no client could prove who it is",
+                                   config.db.auth_for_mailboxes ? "auth_for_mailboxes" : "gift_wraps"),
+                       "set db.public_url to the URL at which clients reach the relay");
+    }
     if (config.provider.autostart && !config.provider.enabled) {
         return missing("provider.autostart is true, but provider.enabled is false", "set provider.enabled to true");
     }

@@ -48,12 +48,14 @@ struct ChainConfig {
 struct DbConfig {
     std::string listen;  ///< "IP:port"; empty: no embedded relay
     std::vector<std::string> peers;
-    std::string public_url;         ///< of the embedded relay; empty: no node record
+    std::string public_url;         ///< of the embedded relay; empty: no node record, no proofs of keys
     std::uint32_t peer_target = 0;  ///< peers in all; 0: only `peers`
     bool private_peers = false;     ///< a test network: private addresses count
     std::uint32_t max_connections = 0;
     bool trusted_proxy = false;
     unsigned min_pow_bits = 0;
+    bool auth_for_mailboxes = false;
+    bool gift_wraps = false;
 };
 
 struct KeysConfig {

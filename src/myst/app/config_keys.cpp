@@ -280,8 +280,9 @@ void add_db(Keys& keys) {
     keys.push_back(text(
         "db", "public_url", "", "a ws:// or wss:// URL of at most 256 bytes, or empty",
         [](std::string_view value) { return value.empty() || (value.size() <= 256 && is_url(value, "ws", "wss")); },
-        "Where other full nodes reach the embedded relay. It is published in a record that the node key signs, so "
-        "everybody can read which machine the key, and a provider's wallet, belong to. Empty: nothing is published.",
+        "Where others reach the embedded relay. Clients can then prove who they are (NIP-42), and other full nodes find "
+        "it: it is published in a record that the node key signs, so everybody can read which machine the key, and a "
+        "provider's wallet, belong to. Empty: nothing is published.",
         [](Config& c) -> Text& { return c.db.public_url; }));
     keys.push_back(flag("db", "private_peers", false,
                         "For test networks: records may lead this node to addresses of private networks and of this "
@@ -299,6 +300,15 @@ void add_db(Keys& keys) {
                           "on chain, and that this node puts into its own; each bit doubles it. 0: none, and "
                           "strangers get the full share of the store.",
                           [](Config& c) -> unsigned& { return c.db.min_pow_bits; }));
+    keys.push_back(flag("db", "auth_for_mailboxes", false,
+                        "Session envelopes are handed out only to clients that have proven to hold the key they are "
+                        "for. Needs db.public_url. Clients older than this key cannot do it.",
+                        [](Config& c) -> bool& { return c.db.auth_for_mailboxes; }));
+    keys.push_back(
+        flag("db", "gift_wraps", false,
+             "The embedded relay also keeps gift wraps (NIP-59), for a week at most and for their recipients "
+             "only. Needs db.public_url.",
+             [](Config& c) -> bool& { return c.db.gift_wraps; }));
 }
 
 void add_keys(Keys& keys) {

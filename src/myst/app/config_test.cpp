@@ -77,10 +77,12 @@ max_fees_per_hour = "0.75"
 listen = "0.0.0.0:7777"
 peers = ["ws://192.0.2.1:7777", "wss://other.example/x"]
 peer_target = 12
-public_url = "wss://relay.example"
 private_peers = true
 max_connections = 5
 min_pow_bits = 17
+public_url = "wss://relay.example"
+auth_for_mailboxes = true
+gift_wraps = true
 [keys]
 strength = "light"
 password_file = "/run/secrets/pw"
@@ -135,10 +137,12 @@ max_sessions = 7
     EXPECT_EQ(config.db.listen, "0.0.0.0:7777");
     EXPECT_EQ(config.db.peers, (std::vector<std::string>{"ws://192.0.2.1:7777", "wss://other.example/x"}));
     EXPECT_EQ(config.db.peer_target, 12U);
-    EXPECT_EQ(config.db.public_url, "wss://relay.example");
     EXPECT_TRUE(config.db.private_peers);
     EXPECT_EQ(config.db.max_connections, 5U);
     EXPECT_EQ(config.db.min_pow_bits, 17U);
+    EXPECT_EQ(config.db.public_url, "wss://relay.example");
+    EXPECT_TRUE(config.db.auth_for_mailboxes);
+    EXPECT_TRUE(config.db.gift_wraps);
     EXPECT_EQ(config.keys.strength, KeyStrength::light);
     EXPECT_EQ(config.keys.password_file, "/run/secrets/pw");
     EXPECT_FALSE(config.consumer.enabled);
@@ -356,6 +360,10 @@ TEST(Config, StartNeedsContractsAndSomebodyToTalkTo) {
     config.chain.token = *Address::parse(kToken);
     EXPECT_NE(check_complete(config).error().message.find("db.peers"), std::string::npos);
     config.db.peers = {"ws://192.0.2.1:7777"};
+    EXPECT_TRUE(check_complete(config));
+    config.db.gift_wraps = true;
+    EXPECT_NE(check_complete(config).error().message.find("db.public_url"), std::string::npos);
+    config.db.public_url = "wss://relay.example";
     EXPECT_TRUE(check_complete(config));
     config.provider.autostart = true;
     EXPECT_NE(check_complete(config).error().message.find("provider.enabled"), std::string::npos);

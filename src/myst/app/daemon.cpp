@@ -143,6 +143,7 @@ private:
     std::optional<node::KeyRing> keys_;
     std::unique_ptr<ledger::SqliteLedger> ledger_;
     std::unique_ptr<ChainAccess> chain_;
+    std::shared_ptr<ports::MailboxKeys> mailboxes_ = std::make_shared<ports::MailboxKeys>();
     std::unique_ptr<RecordDatabase> records_;
     std::unique_ptr<vpn::WireguardDriver> driver_;
     TaskGroup tasks_;
@@ -162,7 +163,7 @@ Result<> Daemon::open() {
     if (!keys) return forward_error(keys);
     keys_.emplace(std::move(*keys));
     chain_ = std::make_unique<ChainAccess>(config_, context_.get_executor(), workers_, rng_, clock_);
-    DatabaseOwner owner{keys_->node(), std::string(kVersion), chain_->registry()};
+    DatabaseOwner owner{keys_->node(), std::string(kVersion), chain_->registry(), mailboxes_};
     auto records = RecordDatabase::open(config_, context_.get_executor(), clock_, rng_, workers_, std::move(owner));
     if (!records) return forward_error(records);
     records_ = std::move(*records);
@@ -174,7 +175,7 @@ Result<> Daemon::open() {
     node_ = std::make_unique<node::Node>(
         node::Context{context_.get_executor(), clock_, rng_, workers_, *keys_, chain_->reader(), records_->network(),
                       *ledger_, *driver_, std::move(open_sender), [this] { return chain_->status(); },
-                      config_.db.min_pow_bits},
+                      config_.db.min_pow_bits, mailboxes_},
         node_settings(config_));
     auto token = api::prepare_token(config_.data_dir + "/" + std::string(api::kTokenFile), rng_);
     if (!token) return forward_error(token, "API token");

@@ -95,6 +95,7 @@ Result<std::unique_ptr<RecordDatabase>> RecordDatabase::open(const Config& confi
                                                              DatabaseOwner owner) {
     auto peers = peer_settings(config);
     if (!peers) return forward_error(peers);
+    peers->client.mailboxes = owner.mailboxes;
     std::unique_ptr<RecordDatabase> database(new RecordDatabase);
     if (config.db.listen.empty()) {
         database->light_ =
@@ -143,6 +144,7 @@ Result<> RecordDatabase::open_relay(const Config& config, asio::any_io_executor 
     store_ = std::move(*store);
     db::AdmissionPolicy policy;
     policy.min_pow_bits = config.db.min_pow_bits;
+    if (config.db.gift_wraps) policy.kinds.push_back(codec::kGiftWrapKind);
     hub_ = std::make_unique<db::RecordHub>(*store_, clock, std::move(policy), registry);
     auto listen = split_listen(config.db.listen);
     if (!listen) return forward_error(listen);
@@ -152,6 +154,12 @@ Result<> RecordDatabase::open_relay(const Config& config, asio::any_io_executor 
     relay.limits.connections = config.db.max_connections;
     relay.trusted_proxy = config.db.trusted_proxy;
     relay.self_check = std::move(self_check);
+    relay.access.auth_for_mailboxes = config.db.auth_for_mailboxes;
+    if (!config.db.public_url.empty()) {
+        auto url = db::RelayUrl::parse(config.db.public_url);
+        if (!url) return forward_error(url, "db.public_url");
+        relay.access.url = std::move(*url);
+    }
     auto server = db::RelayServer::open(std::move(executor), *hub_, workers, clock, std::move(relay));
     if (!server) return forward_error(server, "embedded relay");
     server_ = std::move(*server);

@@ -26,6 +26,7 @@ struct DatabaseOwner {
     const crypto::PrivateKey& node_key;           ///< must outlive the database
     std::string version;                          ///< of the program
     ports::ProviderRegistry* registry = nullptr;  ///< whom the chain knows; null: nobody can tell. Must outlive it
+    std::shared_ptr<const ports::MailboxKeys> mailboxes{};  ///< the keys whose mailboxes the node reads at its peers
 };
 
 /// How many peers a full node finds by itself.

@@ -8,9 +8,12 @@
 #include "myst/db/node_record.hpp"
 #include "myst/db/record.hpp"
 #include "myst/db/record_deletion.hpp"
+#include "myst/db/relay_url.hpp"
 
 namespace myst::db {
 namespace {
+
+constexpr std::size_t kMaxListedUrl = 256;
 
 Refusal invalid(std::string reason) {
     return {RefusalPrefix::invalid, std::move(reason)};
@@ -73,10 +76,41 @@ std::optional<Refusal> check_node_record(const codec::Event& event) {
     return std::nullopt;
 }
 
+bool names_key(const std::optional<std::string_view>& value) {
+    return value && value->size() == NodeKey::kSize * 2 && NodeKey::parse(*value);
+}
+
+std::optional<Refusal> check_gift_wrap(const codec::Event& event, const AdmissionPolicy& policy, UnixTime now) {
+    const auto recipients =
+        std::count_if(event.tags.begin(), event.tags.end(), [](const auto& tag) { return tag[0] == "p"; });
+    if (recipients != 1 || !names_key(event.tag("p"))) {
+        return invalid("a gift wrap must name its one recipient in a p tag");
+    }
+    const auto expiration = event.expiration();
+    if (!expiration) return invalid("a gift wrap must carry an expiration tag");
+    if (*expiration - now > policy.max_gift_life) return invalid("a gift wrap must expire within seven days");
+    return std::nullopt;
+}
+
+std::optional<Refusal> check_relay_list(const codec::Event& event, const AdmissionPolicy& policy) {
+    if (!event.content.empty()) return invalid("the content of a relay list must be empty");
+    std::size_t relays = 0;
+    for (const auto& tag : event.tags) {
+        if (tag[0] != "r") continue;
+        const bool marked = tag.size() < 3 || tag[2] == "read" || tag[2] == "write";
+        if (tag.size() < 2 || !marked || tag[1].size() > kMaxListedUrl || !RelayUrl::parse(tag[1])) {
+            return invalid("an r tag must hold a ws:// or wss:// URL, and perhaps \"read\" or \"write\"");
+        }
+        ++relays;
+    }
+    if (relays == 0) return invalid("a relay list must name a relay in an r tag");
+    if (relays > policy.max_listed_relays) return invalid("a relay list may name 16 relays");
+    return std::nullopt;
+}
+
 std::optional<Refusal> check_envelope(const codec::Event& event, const AdmissionPolicy& policy, UnixTime now) {
     if (now - event.created_at > policy.max_envelope_age) return invalid("the envelope is older than two minutes");
-    const auto recipient = event.tag("p");
-    if (!recipient || recipient->size() != NodeKey::kSize * 2 || !NodeKey::parse(*recipient)) {
+    if (!names_key(event.tag("p"))) {
         return invalid("an envelope must name its recipient in a p tag");
     }
     return std::nullopt;
@@ -110,6 +144,8 @@ std::optional<Refusal> check_work(const codec::Event& event, const AdmissionPoli
 }
 
 std::optional<Refusal> check_admission(const codec::Event& event, const AdmissionPolicy& policy, UnixTime now) {
+    // Whoever gets hold of a proof could show it to the relay that it is for.
+    if (event.kind == codec::kAuthKind) return invalid("a proof of a key is not for others; send it as AUTH");
     const bool known =
         policy.kinds.empty() || std::find(policy.kinds.begin(), policy.kinds.end(), event.kind) != policy.kinds.end();
     if (!known) return Refusal{RefusalPrefix::blocked, "this relay does not keep kind " + std::to_string(event.kind)};
@@ -122,6 +158,8 @@ std::optional<Refusal> check_admission(const codec::Event& event, const Admissio
     if (event.kind == kReceiptKind) return check_receipt(event);
     if (event.kind == kRevocationKind) return check_revocation(event);
     if (event.kind == kNodeRecordKind) return check_node_record(event);
+    if (event.kind == codec::kGiftWrapKind) return check_gift_wrap(event, policy, now);
+    if (event.kind == codec::kRelayListKind) return check_relay_list(event, policy);
     if (event.kind == kEnvelopeKind) return check_envelope(event, policy, now);
     return std::nullopt;
 }

@@ -33,7 +33,7 @@ struct Refusal {
 
 struct AdmissionPolicy {
     /// Empty: every one.
-    std::vector<std::uint32_t> kinds = {kProposalKind,   kReceiptKind,  kNodeRecordKind,
+    std::vector<std::uint32_t> kinds = {kProposalKind,   kReceiptKind,  kNodeRecordKind, codec::kRelayListKind,
                                         kRevocationKind, kDeletionKind, kEnvelopeKind};
     std::size_t max_content_bytes = 64 * 1024;
     std::size_t max_tags = 64;
@@ -46,6 +46,8 @@ struct AdmissionPolicy {
     /// share.
     unsigned min_pow_bits = 0;
     std::size_t max_proposal_bytes = codec::kMaxProposalContent;
+    seconds max_gift_life{7 * 24 * 3600};   ///< expiration of a gift wrap, from now
+    std::size_t max_listed_relays = 16;     ///< in a relay list
     std::size_t max_deletion_bytes = 1024;  ///< of the reason that a deletion request may give
 };
 

@@ -111,6 +111,37 @@ std::vector<Case> cases() {
          {{"d", "0x" + std::string(40, 'A')}, expiry(3600)},
          0,
          "invalid: a receipt must name"},
+        {"RelayList", codec::kRelayListKind, 0, {{"r", "wss://a.example"}, {"r", "ws://b:1", "read"}}, 0, ""},
+        {"RelayListWithoutRelays", codec::kRelayListKind, kNow, {{"d", "x"}}, 0, "invalid: a relay list must name"},
+        {"RelayListWithContent",
+         codec::kRelayListKind,
+         kNow,
+         {{"r", "wss://a.example"}},
+         1,
+         "invalid: the content of a relay list"},
+        {"RelayListOfWebPages", codec::kRelayListKind, kNow, {{"r", "https://a.example"}}, 0, "invalid: an r tag"},
+        {"RelayListWithoutUrl", codec::kRelayListKind, kNow, {{"r"}}, 0, "invalid: an r tag"},
+        {"RelayListWithOddMark",
+         codec::kRelayListKind,
+         kNow,
+         {{"r", "wss://a.example", "own"}},
+         0,
+         "invalid: an r tag"},
+        {"RelayListWithLongUrl",
+         codec::kRelayListKind,
+         kNow,
+         {{"r", "wss://a.example/" + std::string(241, 'x')}},
+         0,
+         "invalid: an r tag"},
+        {"RelayListThatIsTooLong", codec::kRelayListKind, kNow,
+         std::vector<codec::Tag>(17, codec::Tag{"r", "wss://a.example"}), 0, "invalid: a relay list may name 16"},
+        {"GiftWrapWhereNoneIsKept",
+         codec::kGiftWrapKind,
+         kNow,
+         {{"p", recipient}, expiry(60)},
+         0,
+         "blocked: this relay does not keep kind 1059"},
+        {"ProofOfAKey", codec::kAuthKind, kNow, {{"relay", "x"}, {"challenge", "y"}}, 0, "invalid: a proof of a key"},
         {"UnknownKind", 1, kNow, {}, 0, "blocked: this relay does not keep kind 1"},
         {"TooManyTags", kProposalKind, kNow, std::vector<codec::Tag>(65, codec::Tag{"d", "x"}), 0,
          "invalid: too many tags"},
@@ -148,6 +179,36 @@ TEST_P(Admission, Decides) {
 
 INSTANTIATE_TEST_SUITE_P(Policy, Admission, ::testing::ValuesIn(cases()),
                          [](const auto& each) { return std::string(each.param.name); });
+
+TEST(AdmissionPolicy, AGiftWrapNamesOneRecipientAndSoonExpires) {
+    AdmissionPolicy policy;
+    policy.kinds = {codec::kGiftWrapKind};
+    const codec::Tag to{"p", key_of(2).node_key().hex()};
+    const auto refusal = [&](std::vector<codec::Tag> tags) {
+        codec::Event event;
+        event.kind = codec::kGiftWrapKind;
+        event.created_at = at(kNow - 2 * 86'400);
+        event.tags = std::move(tags);
+        const auto refused = check_admission(event, policy, at(kNow));
+        return refused ? refused->message() : std::string();
+    };
+    EXPECT_EQ(refusal({to, expiry(7 * 86'400)}), "");
+    EXPECT_EQ(refusal({to, expiry(7 * 86'400 + 1)}), "invalid: a gift wrap must expire within seven days");
+    EXPECT_EQ(refusal({to}), "invalid: a gift wrap must carry an expiration tag");
+    EXPECT_EQ(refusal({expiry(60)}), "invalid: a gift wrap must name its one recipient in a p tag");
+    EXPECT_EQ(refusal({to, to, expiry(60)}), "invalid: a gift wrap must name its one recipient in a p tag");
+    EXPECT_EQ(refusal({{"p", "x"}, expiry(60)}), "invalid: a gift wrap must name its one recipient in a p tag");
+    EXPECT_EQ(refusal({to, expiry(0)}), "invalid: the record has expired");
+}
+
+TEST(AdmissionPolicy, AProofIsNeverARecord) {
+    AdmissionPolicy policy;
+    policy.kinds.clear();
+    codec::Event event;
+    event.kind = codec::kAuthKind;
+    event.created_at = at(kNow);
+    EXPECT_TRUE(check_admission(event, policy, at(kNow)));
+}
 
 TEST(AdmissionPolicy, AnEmptyListOfKindsAcceptsEveryKind) {
     AdmissionPolicy policy;

@@ -312,7 +312,7 @@ Task<> meet_itself(RelayClient& client, TestRelay& relay) {
 TEST(PeerDiscovery, ANodeNoticesThatItHasCalledItself) {
     World world;
     auto check = std::make_shared<SelfCheck>(world.rng);
-    TestRelay relay(world, {}, 0, false, check);
+    TestRelay relay(world, {}, 0, false, {}, {}, check);
     relay.start();
     auto settings = quick_client(relay.url());
     settings.self_check = check;
@@ -326,7 +326,7 @@ Task<> meet_another(RelayClient& client) {
 
 TEST(PeerDiscovery, ANumberOfAnotherNodeIsNoneOfItsOwn) {
     World world;
-    TestRelay relay(world, {}, 0, false, std::make_shared<SelfCheck>(world.rng));
+    TestRelay relay(world, {}, 0, false, {}, {}, std::make_shared<SelfCheck>(world.rng));
     relay.start();
     auto settings = quick_client(relay.url());
     settings.self_check = std::make_shared<SelfCheck>(world.rng);

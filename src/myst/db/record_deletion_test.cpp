@@ -221,7 +221,8 @@ Task<> delete_everywhere(World& world, TestRelay& relay, Peer& peer) {
     EXPECT_TRUE(receipt.fresh);
     receipt = co_await peer.hub.submit(offer);
     EXPECT_TRUE(receipt.fresh);
-    receipt = co_await relay.hub.submit(request(author, {names(author, kProposalKind, "wireguard")}, now));
+    const auto first_wish = request(author, {names(author, kProposalKind, "wireguard")}, now);
+    receipt = co_await relay.hub.submit(first_wish);
     EXPECT_TRUE(receipt.fresh);
     world.loop.group.spawn("network", peer.network->run());
     co_await until_count(peer.hub, kDeletionKind, 1);
@@ -234,7 +235,8 @@ Task<> delete_everywhere(World& world, TestRelay& relay, Peer& peer) {
     receipt = co_await relay.hub.submit(next);
     EXPECT_TRUE(receipt.fresh);
     co_await until_count(peer.hub, kProposalKind, 1);
-    receipt = co_await relay.hub.submit(request(author, {names(next)}, now + seconds(1)));
+    const auto second_wish = request(author, {names(next)}, now + seconds(1));
+    receipt = co_await relay.hub.submit(second_wish);
     EXPECT_TRUE(receipt.fresh);
     co_await until_count(peer.hub, kProposalKind, 0);
     const auto left = co_await count(relay.hub, kProposalKind);

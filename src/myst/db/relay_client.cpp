@@ -1,9 +1,12 @@
 #include "myst/db/relay_client.hpp"
 
+#include <set>
+
 #include "myst/base/at_exit.hpp"
 #include "myst/base/backoff.hpp"
 #include "myst/base/log.hpp"
 #include "myst/db/outgoing_queue.hpp"
+#include "myst/db/relay_auth.hpp"
 #include "myst/db/relay_requests.hpp"
 #include "myst/runtime/task_group.hpp"
 #include "myst/runtime/timeout.hpp"
@@ -64,6 +67,10 @@ private:
     void end_session();
     [[nodiscard]] bool send(std::string message);
     void send_req(const std::string& subscription, const LiveSubscription& live);
+    /// Takes the messages of NIP-42: true if this was one, and has been dealt with.
+    [[nodiscard]] bool authenticate(const RelayMessage& message);
+    /// Proves the keys that the filters name and that were not proven yet; false if there is none.
+    [[nodiscard]] bool prove_recipients(const std::vector<codec::Filter>& filters);
 
     asio::any_io_executor executor_;
     const Clock& clock_;
@@ -73,6 +80,8 @@ private:
     std::unique_ptr<OutgoingQueue> outgoing_;  ///< only while connected
     detail::RelayRequests requests_;
     bool forged_ = false;  ///< in the current connection, or the last one
+    std::string challenge_;     ///< of this connection; empty if the relay sent none
+    std::set<NodeKey> proven_;  ///< in this connection, as far as the relay has not objected
 };
 
 Task<> RelayClient::Impl::run(std::shared_ptr<Impl> self) {
@@ -125,6 +134,8 @@ void RelayClient::Impl::begin_session() {
     outgoing_ = std::make_unique<OutgoingQueue>(executor_, settings.max_waiting_messages, kMaxOutgoingBytes);
     last_error.clear();
     requests_.closed_reason.clear();
+    challenge_.clear();
+    proven_.clear();
     log::info("relay {}: connected", name);
     for (const auto& [subscription, live] : requests_.subscriptions) send_req(subscription, *live);
     connection_made_.cancel();
@@ -157,6 +168,7 @@ Task<Result<>> RelayClient::Impl::read_one(WebSocket* socket, std::size_t* bad) 
     auto message = co_await std::move(job);
     const auto* notice = message ? std::get_if<RelayNotice>(&*message) : nullptr;
     if (notice) log::debug("relay {} says: {}", name, notice->message);
+    if (message && authenticate(*message)) co_return Result<>();
     const bool good = message && requests_.dispatch(std::move(*message));
     if (!good && ++*bad > settings.max_bad_messages) {
         forged_ = true;
@@ -164,6 +176,40 @@ Task<Result<>> RelayClient::Impl::read_one(WebSocket* socket, std::size_t* bad) 
     }
     if (!requests_.closed_reason.empty()) co_return fail(ErrorCode::unavailable, requests_.closed_reason);
     co_return Result<>();
+}
+
+bool RelayClient::Impl::authenticate(const RelayMessage& message) {
+    if (const auto* challenge = std::get_if<RelayChallenge>(&message)) {
+        challenge_ = challenge->text;
+        return true;
+    }
+    const auto* closed = std::get_if<RelayClosed>(&message);
+    if (closed == nullptr) return false;
+    // A relay says "restricted" to somebody who has proven another key, for instance that of another session.
+    const bool asked = closed->message.starts_with("auth-required:") || closed->message.starts_with("restricted:");
+    if (!asked) return false;
+    const auto& id = closed->subscription;
+    if (const auto found = requests_.subscriptions.find(id); found != requests_.subscriptions.end()) {
+        if (!prove_recipients(found->second->filters)) return false;
+        send_req(id, *found->second);
+        return true;
+    }
+    const auto found = requests_.queries.find(id);
+    if (found == requests_.queries.end() || !prove_recipients(found->second->filters)) return false;
+    return send(encode_req(id, found->second->filters));
+}
+
+bool RelayClient::Impl::prove_recipients(const std::vector<codec::Filter>& filters) {
+    if (challenge_.empty() || !settings.mailboxes) return false;
+    bool proven = false;
+    for (const auto& recipient : recipients_in(filters)) {
+        const auto* key = settings.mailboxes->find(recipient);
+        if (key == nullptr || !proven_.insert(recipient).second) continue;
+        const auto answer =
+            answer_challenge(settings.url, challenge_, *key, clock_.unix_now(), random_bytes<Hash32>(rng_));
+        proven = send(encode_auth(codec::to_json(answer))) || proven;
+    }
+    return proven;
 }
 
 Task<> RelayClient::Impl::write_loop(WebSocket* socket, TaskGroup* group) {
@@ -185,6 +231,8 @@ bool RelayClient::Impl::send(std::string message) {
 
 void RelayClient::Impl::send_req(const std::string& subscription, const LiveSubscription& live) {
     const auto filters = live.resume_filters(settings.overlap, clock_.unix_now());
+    // Before it is asked for, so that nothing arrives while the relay still refuses.
+    std::ignore = prove_recipients(filters);
     if (!send(encode_req(subscription, filters))) {
         log::warn("relay {}: a subscription had to be left out: too many messages wait", name);
     }

@@ -11,6 +11,7 @@
 #include "myst/db/relay_message.hpp"
 #include "myst/db/self_check.hpp"
 #include "myst/db/web_socket.hpp"
+#include "myst/ports/mailbox_keys.hpp"
 #include "myst/ports/record_network.hpp"
 #include "myst/runtime/worker_pool.hpp"
 
@@ -34,6 +35,9 @@ public:
         RelayUrl url;
         WebSocketSettings socket{};
         MessageLimits message{};
+        /// Keys that the client proves to a relay which asks for it, before it reads what is addressed to them; may be
+        /// null.
+        std::shared_ptr<const ports::MailboxKeys> mailboxes{};
         milliseconds answer_timeout{10'000};  ///< for OK and EOSE, waiting for a connection included
         milliseconds first_retry{500};        ///< pause before reconnecting; doubles up to `last_retry`
         milliseconds last_retry{10'000};

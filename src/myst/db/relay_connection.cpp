@@ -1,5 +1,7 @@
 #include "myst/db/relay_connection.hpp"
 
+#include <algorithm>
+
 #include "myst/base/log.hpp"
 #include "myst/db/record_query.hpp"
 #include "myst/runtime/timeout.hpp"
@@ -21,12 +23,13 @@ constexpr std::size_t kSyncItemsPerToken = 10'000;
 
 RelayConnection::RelayConnection(asio::any_io_executor executor, std::unique_ptr<WebSocket> socket, RecordHub& hub,
                                  WorkerPool& workers, const Clock& clock, const RelayLimits& limits,
-                                 SyncBudget& sync_budget)
+                                 SyncBudget& sync_budget, RelayReader reader)
     : limits_(limits),
       hub_(hub),
       workers_(workers),
       clock_(clock),
       socket_(std::move(socket)),
+      reader_(std::move(reader)),
       outgoing_(executor, limits.outgoing_messages, limits.outgoing_bytes),
       bucket_(limits.messages_per_second, limits.burst, clock.now()),
       ending_(executor),
@@ -34,6 +37,7 @@ RelayConnection::RelayConnection(asio::any_io_executor executor, std::unique_ptr
       tasks_(executor) {}
 
 Task<> RelayConnection::run() {
+    if (auto greeting = reader_.greeting(); !greeting.empty()) send(std::move(greeting));
     tasks_.spawn("relay reader", read_loop());
     tasks_.spawn("relay writer", write_loop());
     tasks_.spawn("relay closer", close_loop());
@@ -104,9 +108,10 @@ Task<> RelayConnection::handle(std::string text) {
         co_await on_event(std::move(*event));
     } else if (auto* req = std::get_if<ReqMessage>(&*message)) {
         co_await on_req(std::move(*req));
+    } else if (const auto* proof = std::get_if<AuthMessage>(&*message)) {
+        on_auth(*proof);
     } else if (auto* open = std::get_if<NegOpenMessage>(&*message)) {
-        auto answering = syncs_.open(std::move(*open));
-        co_await on_sync(std::move(answering));
+        co_await on_sync_open(std::move(*open));
     } else if (auto* next = std::get_if<NegMessage>(&*message)) {
         auto answering = syncs_.go_on(std::move(*next));
         co_await on_sync(std::move(answering));
@@ -115,6 +120,18 @@ Task<> RelayConnection::handle(std::string text) {
     } else {
         subscriptions_.erase(std::get<CloseMessage>(*message).subscription);
     }
+}
+
+Task<> RelayConnection::on_sync_open(NegOpenMessage message) {
+    const auto& kinds = hub_.policy().kinds;
+    const bool gifts = kinds.empty() || std::find(kinds.begin(), kinds.end(), codec::kGiftWrapKind) != kinds.end();
+    const auto refusal = reader_.sync_refusal(message.filter, gifts);
+    if (!refusal.empty()) {
+        send(encode_neg_error(message.name, refusal));
+        co_return;
+    }
+    auto answering = syncs_.open(std::move(message));
+    co_await on_sync(std::move(answering));
 }
 
 Task<> RelayConnection::on_sync(Task<RelaySync::Reply> work) {
@@ -140,6 +157,12 @@ Task<> RelayConnection::on_event(EventMessage message) {
     send(encode_ok(id, receipt.accepted, receipt.message));
 }
 
+void RelayConnection::on_auth(const AuthMessage& message) {
+    const auto& event = message.record->event();
+    const auto refusal = reader_.prove(event, clock_.unix_now());
+    send(encode_ok(event.id, refusal.empty(), refusal));
+}
+
 std::string RelayConnection::check_room(std::size_t filter_values) const {
     if (subscriptions_.size() >= limits_.subscriptions) {
         return "rate-limited: too many subscriptions on this connection";
@@ -154,9 +177,10 @@ Task<> RelayConnection::on_req(ReqMessage message) {
     subscriptions_.erase(name);
     auto subscribed = std::make_shared<Subscribed>();
     for (const auto& filter : message.filters) subscribed->filter_values += kFilterBase + count_values(filter);
-    const auto no_room = check_room(subscribed->filter_values);
-    if (!no_room.empty()) {
-        send(encode_closed(name, no_room));
+    auto refusal = reader_.refusal(message.filters);
+    if (refusal.empty()) refusal = check_room(subscribed->filter_values);
+    if (!refusal.empty()) {
+        send(encode_closed(name, refusal));
         co_return;
     }
     auto* target = subscribed.get();
@@ -191,6 +215,7 @@ Task<Result<>> RelayConnection::send_stored(std::string name, std::vector<Hash32
         if (!page) co_return forward_error(page);
         next += page->taken;
         for (const auto& text : page->texts) {
+            if (!reader_.may_see_text(text)) continue;
             const bool room = co_await outgoing_.wait_for_room(limits_.write_timeout);
             if (!room) give_up(CloseCode::policy, "slow consumer: nothing is read");
             if (end_reason_) co_return Result<>();
@@ -203,7 +228,7 @@ Task<Result<>> RelayConnection::send_stored(std::string name, std::vector<Hash32
 }
 
 void RelayConnection::on_live(Subscribed& subscribed, const std::string& name, const SharedRecord& record) {
-    if (subscribed.catch_up.hold(record)) return;
+    if (!reader_.may_see(record->event()) || subscribed.catch_up.hold(record)) return;
     send(encode_relay_event(name, record->json()));
 }
 

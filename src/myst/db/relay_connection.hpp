@@ -10,6 +10,7 @@
 #include "myst/db/catch_up.hpp"
 #include "myst/db/outgoing_queue.hpp"
 #include "myst/db/record_hub.hpp"
+#include "myst/db/relay_auth.hpp"
 #include "myst/db/relay_info.hpp"
 #include "myst/db/relay_sync.hpp"
 #include "myst/db/web_socket.hpp"
@@ -22,7 +23,8 @@ namespace myst::db {
 class RelayConnection {
 public:
     RelayConnection(asio::any_io_executor executor, std::unique_ptr<WebSocket> socket, RecordHub& hub,
-                    WorkerPool& workers, const Clock& clock, const RelayLimits& limits, SyncBudget& sync_budget);
+                    WorkerPool& workers, const Clock& clock, const RelayLimits& limits, SyncBudget& sync_budget,
+                    RelayReader reader);
     RelayConnection(const RelayConnection&) = delete;
     RelayConnection& operator=(const RelayConnection&) = delete;
 
@@ -46,7 +48,9 @@ private:
     [[nodiscard]] Task<> wait_for_token();
     [[nodiscard]] Task<> handle(std::string text);
     [[nodiscard]] Task<> on_event(EventMessage message);
+    void on_auth(const AuthMessage& message);
     [[nodiscard]] Task<> on_req(ReqMessage message);
+    [[nodiscard]] Task<> on_sync_open(NegOpenMessage message);
     [[nodiscard]] Task<> on_sync(Task<RelaySync::Reply> work);
     /// Why another subscription is refused; empty if there is room.
     [[nodiscard]] std::string check_room(std::size_t filter_values) const;
@@ -63,6 +67,7 @@ private:
     WorkerPool& workers_;
     const Clock& clock_;
     std::unique_ptr<WebSocket> socket_;
+    RelayReader reader_;
     OutgoingQueue outgoing_;
     TokenBucket bucket_;
     EventSignal ending_;

@@ -29,14 +29,16 @@ inline std::unique_ptr<SqliteRecordStore> open_store() {
 class TestRelay {
 public:
     explicit TestRelay(World& world, RelayLimits limits = {}, std::uint16_t port = 0, bool trusted_proxy = false,
+                       RelayAccess access = {}, AdmissionPolicy policy = {},
                        std::shared_ptr<SelfCheck> self_check = nullptr)
-        : world_(world) {
+        : world_(world), policy_(std::move(policy)) {
         RelayServer::Settings settings;
         settings.trusted_proxy = trusted_proxy;
         settings.self_check = std::move(self_check);
         settings.address = "127.0.0.1";
         settings.port = port;
         settings.limits = limits;
+        settings.access = std::move(access);
         auto opened = RelayServer::open(world.loop.executor(), hub, world.workers, world.clock, settings);
         EXPECT_TRUE(opened) << opened.error().describe();
         server = std::move(*opened);
@@ -55,10 +57,11 @@ public:
 
 private:
     World& world_;
+    AdmissionPolicy policy_;
 
 public:
     std::unique_ptr<SqliteRecordStore> store = open_store();
-    RecordHub hub{*store, world_.clock, AdmissionPolicy{}};
+    RecordHub hub{*store, world_.clock, policy_};
     std::unique_ptr<RelayServer> server;
 
 private:

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "myst/db/admission.hpp"
+#include "myst/db/relay_auth.hpp"
 #include "myst/db/relay_message.hpp"
 
 namespace myst::db {
@@ -39,6 +40,6 @@ struct RelayIdentity {
 
 /// The relay information document as JSON text.
 [[nodiscard]] std::string relay_information(const RelayIdentity& identity, const RelayLimits& limits,
-                                            const AdmissionPolicy& policy);
+                                            const AdmissionPolicy& policy, const RelayAccess& access);
 
 }  // namespace myst::db

@@ -139,7 +139,12 @@ tl::expected<ClientMessage, BadMessage> decode_client_message(std::string_view t
     if (!parts) return notice(parts.error().message);
     if (parts->size() < 2) return notice("the message is too short");
     const auto& verb = parts->front();
-    if (verb == R"("EVENT")" && parts->size() == 2) return decode_event((*parts)[1], limits);
+    const bool with_event = verb == R"("EVENT")" || verb == R"("AUTH")";
+    if (with_event && parts->size() == 2) {
+        auto message = decode_event((*parts)[1], limits);
+        if (!message || verb == R"("EVENT")") return message;
+        return AuthMessage{std::move(std::get<EventMessage>(*message).record)};
+    }
     if (verb == R"("REQ")") return decode_req(*parts, limits);
     if (verb == R"("CLOSE")" && parts->size() == 2) {
         auto name = read_string((*parts)[1], limits.max_subscription_id, "the subscription id");
@@ -148,7 +153,7 @@ tl::expected<ClientMessage, BadMessage> decode_client_message(std::string_view t
     }
     const bool neg = verb == R"("NEG-OPEN")" || verb == R"("NEG-MSG")" || verb == R"("NEG-CLOSE")";
     if (neg) return decode_neg(*parts, limits);
-    return notice("unknown message; this relay knows EVENT, REQ, CLOSE, NEG-OPEN, NEG-MSG and NEG-CLOSE");
+    return notice("unknown message; this relay knows EVENT, REQ, CLOSE, AUTH, NEG-OPEN, NEG-MSG and NEG-CLOSE");
 }
 
 Result<RelayMessage> decode_relay_message(std::string_view text, const MessageLimits& limits) {
@@ -159,6 +164,11 @@ Result<RelayMessage> decode_relay_message(std::string_view text, const MessageLi
     const std::size_t size = parts->size();
     if (verb == R"("EVENT")" && size == 3) return decode_relay_event(*parts, limits);
     if (verb == R"("OK")" && size >= 3) return decode_ok(*parts);
+    if (verb == R"("AUTH")" && size == 2) {
+        auto challenge = read_string((*parts)[1], kMaxRelayText, "the challenge");
+        if (!challenge) return forward_error(challenge);
+        return RelayChallenge{std::move(*challenge)};
+    }
     if (verb == R"("NOTICE")" && size == 2) return RelayNotice{read_remark((*parts)[1])};
     const bool neg = verb == R"("NEG-MSG")" || verb == R"("NEG-ERR")";
     if (neg && size >= 3) return decode_relay_neg(*parts, limits);
@@ -186,6 +196,14 @@ std::string encode_req(std::string_view subscription, const std::vector<codec::F
 
 std::string encode_close(std::string_view subscription) {
     return R"(["CLOSE",)" + quote(subscription) + ']';
+}
+
+std::string encode_auth(std::string_view event_json) {
+    return fmt::format(R"(["AUTH",{}])", event_json);
+}
+
+std::string encode_challenge(std::string_view challenge) {
+    return R"(["AUTH",)" + quote(challenge) + ']';
 }
 
 std::string encode_relay_event(std::string_view subscription, std::string_view event_json) {

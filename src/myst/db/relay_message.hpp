@@ -1,4 +1,4 @@
-// The messages of NIP-01 and NIP-77, both ways. Pure text in and out; any thread.
+// The messages of NIP-01, NIP-42 and NIP-77, both ways. Pure text in and out; any thread.
 #pragma once
 
 #include <string>
@@ -44,7 +44,12 @@ struct NegMessage {
 struct NegCloseMessage {
     std::string name;
 };
-using ClientMessage = std::variant<EventMessage, ReqMessage, CloseMessage, NegOpenMessage, NegMessage, NegCloseMessage>;
+/// The answer to a challenge (NIP-42).
+struct AuthMessage {
+    SharedRecord record;
+};
+using ClientMessage =
+    std::variant<EventMessage, ReqMessage, CloseMessage, NegOpenMessage, NegMessage, NegCloseMessage, AuthMessage>;
 
 /// A client's message that cannot be used, and how the relay answers.
 struct BadMessage {
@@ -81,10 +86,14 @@ struct RelayNegError {
     std::string name;
     std::string message;
 };
-/// A message of a kind that this client does not use, e.g. AUTH.
+/// What the client has to sign if it wants to prove who it is (NIP-42).
+struct RelayChallenge {
+    std::string text;
+};
+/// A message of a kind that this client does not use.
 struct RelayOther {};
-using RelayMessage =
-    std::variant<RelayEvent, RelayOk, RelayEose, RelayClosed, RelayNotice, NegMessage, RelayNegError, RelayOther>;
+using RelayMessage = std::variant<RelayEvent, RelayOk, RelayEose, RelayClosed, RelayNotice, NegMessage, RelayNegError,
+                                  RelayChallenge, RelayOther>;
 
 /// Decodes and, for an EVENT, verifies. Texts from the relay are shortened to 256 bytes and freed of control
 /// characters, since they end up in logs and status displays.
@@ -93,6 +102,8 @@ using RelayMessage =
 [[nodiscard]] std::string encode_event(std::string_view event_json);
 [[nodiscard]] std::string encode_req(std::string_view subscription, const std::vector<codec::Filter>& filters);
 [[nodiscard]] std::string encode_close(std::string_view subscription);
+[[nodiscard]] std::string encode_auth(std::string_view event_json);
+[[nodiscard]] std::string encode_challenge(std::string_view challenge);
 [[nodiscard]] std::string encode_relay_event(std::string_view subscription, std::string_view event_json);
 [[nodiscard]] std::string encode_ok(const Hash32& id, bool accepted, std::string_view message);
 [[nodiscard]] std::string encode_eose(std::string_view subscription);

@@ -137,7 +137,8 @@ TEST(RelayMessage, EveryKindIsUnderstood) {
     EXPECT_EQ(std::get<RelayEose>(decode(encode_eose("s1"))).subscription, "s1");
     EXPECT_EQ(std::get<RelayClosed>(decode(encode_closed("s1", "error: x"))).message, "error: x");
     EXPECT_EQ(std::get<RelayNotice>(decode(encode_notice("hello"))).message, "hello");
-    EXPECT_TRUE(std::holds_alternative<RelayOther>(decode(R"(["AUTH","challenge"])")));
+    EXPECT_EQ(std::get<RelayChallenge>(decode(encode_challenge("c0ffee"))).text, "c0ffee");
+    EXPECT_TRUE(std::holds_alternative<RelayOther>(decode(R"(["COUNT","x",{"count":1}])")));
 }
 
 TEST(RelayMessage, AForgedEventIsAnError) {

@@ -7,6 +7,7 @@
 #include <boost/asio/ip/tcp.hpp>
 
 #include "myst/base/log.hpp"
+#include "myst/crypto/system_rng.hpp"
 #include "myst/db/relay_connection.hpp"
 #include "myst/db/relay_handshake.hpp"
 
@@ -40,7 +41,7 @@ public:
           clock_(clock),
           settings_(std::move(settings)),
           information_(std::make_shared<const std::string>(
-              relay_information(settings_.identity, settings_.limits, hub.policy()))),
+              relay_information(settings_.identity, settings_.limits, hub.policy(), settings_.access))),
           sync_budget_{settings_.limits.sync_items_in_all, 0},
           tasks_(acceptor_.get_executor()) {}
 
@@ -156,8 +157,9 @@ private:
         auto accepted = co_await std::move(accepting);
         if (!accepted) log::debug("relay: handshake: {}", accepted.error().message);
         if (!accepted || !*accepted) co_return;
+        RelayReader reader(settings_.access, to_hex(random_bytes<Hash32>(rng_).view()));
         RelayConnection connection(acceptor_.get_executor(), std::move(*accepted), hub_, workers_, clock_,
-                                   settings_.limits, sync_budget_);
+                                   settings_.limits, sync_budget_, std::move(reader));
         co_await connection.run();
     }
 
@@ -168,6 +170,7 @@ private:
     const Settings settings_;
     const std::shared_ptr<const std::string> information_;
     SyncBudget sync_budget_;
+    crypto::SystemRng rng_;  ///< of challenges, which nobody may foresee
     std::size_t connections_ = 0;
     std::map<std::string, std::size_t> by_origin_;
     TaskGroup tasks_;  ///< last member: its tasks use the others

@@ -24,6 +24,7 @@ public:
         RelayLimits limits{};
         RelayIdentity identity{};
         std::shared_ptr<SelfCheck> self_check{};  ///< that of the node's own clients; none: it may call itself
+        RelayAccess access{};
     };
     /// Binds and listens; `run` accepts. Everything given by reference must outlive the server.
     [[nodiscard]] static Result<std::unique_ptr<RelayServer>> open(asio::any_io_executor executor, RecordHub& hub,

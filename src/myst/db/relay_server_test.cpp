@@ -402,8 +402,10 @@ Task<> information(TestRelay& relay) {
     EXPECT_EQ(answer->status, 200U);
     EXPECT_EQ(answer->header("Content-Type"), "application/nostr+json");
     EXPECT_EQ(answer->header("Access-Control-Allow-Origin"), "*");
-    for (const char* part : {R"("software":"mysterium")", R"("supported_nips":[1,11,40,77])", R"("version":)",
-                             R"("max_message_length":131072)", R"("max_subscriptions":16)"}) {
+    for (const char* part :
+         {R"("software":"mysterium")", R"("supported_nips":[1,9,11,13,40,65,77])", R"("version":)",
+          R"("max_message_length":131072)", R"("max_subscriptions":16)", R"({"kinds":[30510],"time":86400})",
+          R"({"kinds":[5],"time":null})", R"("auth_required":false)"}) {
         EXPECT_THAT(answer->body, HasSubstr(part));
     }
     EXPECT_THAT(answer->body, Not(HasSubstr("pubkey"))) << "it must not name the operator";
@@ -413,6 +415,19 @@ Task<> information(TestRelay& relay) {
     if (answer) {
         EXPECT_EQ(answer->status, 426U);
     }
+}
+
+TEST(RelayInformation, TellsWhatTheSettingsAdd) {
+    AdmissionPolicy policy;
+    policy.min_pow_bits = 20;
+    policy.kinds.push_back(codec::kGiftWrapKind);
+    const auto text = relay_information({}, {}, policy, {*RelayUrl::parse("wss://relay.example"), true});
+    for (const char* part : {R"("supported_nips":[1,9,11,13,40,42,59,65,77])", R"("min_pow_difficulty":20)",
+                             R"({"kinds":[1059],"time":604800})", R"("restricted_writes":true)"}) {
+        EXPECT_THAT(text, HasSubstr(part));
+    }
+    const auto plain = relay_information({}, {}, AdmissionPolicy{}, {});
+    for (const char* part : {"min_pow_difficulty", "1059", "42"}) EXPECT_THAT(plain, Not(HasSubstr(part)));
 }
 
 TEST_F(RelayServerTest, DescribesItself) {

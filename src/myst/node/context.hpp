@@ -10,6 +10,7 @@
 #include "myst/ports/chain.hpp"
 #include "myst/ports/chain_status.hpp"
 #include "myst/ports/ledger_store.hpp"
+#include "myst/ports/mailbox_keys.hpp"
 #include "myst/ports/record_network.hpp"
 #include "myst/ports/tunnel.hpp"
 #include "myst/runtime/worker_pool.hpp"
@@ -33,6 +34,8 @@ struct Context {
     std::function<ports::ChainStatus()> chain_status{};
     /// Work put into own records that relays are to keep (NIP-13), in bits: what relays ask of strangers.
     unsigned pow_bits = 0;
+    /// Where relays' clients find the keys that they may have to prove.
+    std::shared_ptr<ports::MailboxKeys> mailboxes = std::make_shared<ports::MailboxKeys>();
 };
 
 /// EIP-712 domain of this node's lanes contract.

@@ -122,6 +122,7 @@ Task<Result<ProviderStatus>> Provider::stop() {
 Task<> Provider::tear_down(std::string reason) {
     status_.running = false;
     requests_.reset();
+    mailbox_.reset();
     inbox_.clear();
     if (tasks_) {
         tasks_->cancel();
@@ -258,6 +259,7 @@ void Provider::listen_for_requests() {
     codec::Filter filter;
     filter.kinds = {kEnvelopeKind};
     filter.tags['p'] = {context_.keys.node().node_key().hex()};
+    mailbox_ = context_.mailboxes->hold(context_.keys.node().clone());
     requests_ = context_.records.subscribe({filter}, [this](const codec::Event& event) {
         if (inbox_.size() >= kMaxInbox) return;  // overload: consumers see no answer and try elsewhere
         inbox_.push_back(event);

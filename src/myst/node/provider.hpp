@@ -79,6 +79,7 @@ private:
     std::unique_ptr<ports::ExitTunnel> exit_;
     std::unique_ptr<ExitSessions> sessions_;
     std::optional<PaymentListener> listener_;
+    std::unique_ptr<ports::MailboxKeys::Held> mailbox_;
     std::unique_ptr<ports::Subscription> requests_;
     std::deque<codec::Event> inbox_;
     EventSignal arrived_;

@@ -61,6 +61,7 @@ SessionRequest make_request(Context& context, const Proposal& proposal, const In
 Task<Result<AgreedSession>> request_session(Context& context, Proposal proposal, UnixTime created, milliseconds limit) {
     auto inbox = std::make_shared<Inbox>(context.executor, crypto::PrivateKey::generate(context.rng), proposal,
                                          random_bytes<SessionId>(context.rng));
+    const auto mailbox = context.mailboxes->hold(inbox->key.clone());
     codec::Filter filter;
     filter.kinds = {kEnvelopeKind};
     filter.tags['p'] = {inbox->key.node_key().hex()};
