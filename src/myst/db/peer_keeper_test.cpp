@@ -207,7 +207,7 @@ public:
     Node(World& world, std::uint8_t n, std::vector<RelayUrl> configured, std::size_t wanted = 8)
         : key(key_of(n)),
           check(std::make_shared<SelfCheck>(world.rng)),
-          relay(world, {}, 0, false, check),
+          relay(world, {}, 0, false, {}, {}, check),
           network(world.loop.executor(), relay.hub, world.clock, world.rng, world.workers,
                   settings(std::move(configured), wanted)),
           announcer(network, key, world.clock, world.rng, {record_of({relay.url().text()})}) {

@@ -79,7 +79,7 @@ private:
     asio::steady_timer connection_made_;       ///< cancelled to wake everyone who waits for a connection
     std::unique_ptr<OutgoingQueue> outgoing_;  ///< only while connected
     detail::RelayRequests requests_;
-    bool forged_ = false;  ///< in the current connection, or the last one
+    bool forged_ = false;       ///< in the current connection, or the last one
     std::string challenge_;     ///< of this connection; empty if the relay sent none
     std::set<NodeKey> proven_;  ///< in this connection, as far as the relay has not objected
 };
