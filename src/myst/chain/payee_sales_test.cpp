@@ -79,7 +79,9 @@ TEST(PayeeSales, AReorganisationTakesThemBack) {
         bench.chain.drop(depth);
         bench.mine(depth + 1, 4);
         ASSERT_FALSE(bench.follow());
-        if (depth > 1) EXPECT_NE(expected_of(bench.chain.model(), account_at(10)), before);
+        if (depth > 1) {
+            EXPECT_NE(expected_of(bench.chain.model(), account_at(10)), before);
+        }
         expect_like_model(bench);
         EXPECT_EQ(bench.dump(), bench.fresh_dump());
     }
