@@ -7,7 +7,7 @@ export MYST_JOBS := $(JOBS)
 export KEEP
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help install build contracts demo test test-long test-geth mutants bench-pay bench-db bench-scale lint format clean
+.PHONY: help install build contracts demo test test-long test-geth mutants bench-pay bench-db bench-network bench-scale lint format clean
 
 help:
 	@echo 'make demo       install, build, and run the paid tunnel in network namespaces (KEEP=1 leaves it running)'
@@ -16,6 +16,7 @@ help:
 	@echo 'make test-geth  the chain code against a real geth, which is built if there is Go and none is installed'
 	@echo 'make mutants    plant bugs in a copy, and see that the tests notice'
 	@echo 'make bench-db   how many records one core and this disk can take, and how fast they are found'
+	@echo 'make bench-network  how fast records spread between 32 daemons in network namespaces, and what they stand'
 	@echo 'make bench-pay  how many payments one core and this disk can take; on an idle machine'
 	@echo 'make bench-scale  what a full node costs in networks of many, simulated'
 	@echo 'make build      release build of mystd and myst in build/release/cmd'
@@ -53,6 +54,11 @@ bench-db: install
 	@mkdir -p bench/results
 	@build/release/bench/bench_db bench/results/db.json
 	@bench/relay.py bench/results/db.json
+
+bench-network: install
+	@tools/build.sh release mystd myst bench_network
+	@mkdir -p bench/results
+	@tools/network.py --profile long --result bench/results/db.json
 
 bench-pay: install
 	@tools/build.sh release bench_pay

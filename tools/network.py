@@ -7,6 +7,7 @@ Needs root; removes all it makes. The last line is `N passed, N failed, N skippe
 import argparse
 import dataclasses
 import json
+import os
 import shutil
 import sys
 import traceback
@@ -120,6 +121,9 @@ def prove(options):
 
 def main():
     options = arguments()
+    if os.geteuid() != 0:
+        print("network: makes network namespaces: run it as root", file=sys.stderr)
+        return 1
     SIGNALS.install()
     return prove(options)
 

@@ -219,6 +219,14 @@ def demo() -> Outcome:
     return outcome
 
 
+def network() -> Outcome:
+    """Replication between real daemons; needs the release build."""
+    reason = no_namespaces()
+    if reason:
+        return Outcome(skipped=[f"network: {reason}"])
+    return script("network", "tools/network.py", test_outcome.counted, 300)
+
+
 def judge_demo(name: str, run: Finished) -> Outcome:
     if run.status == 0 and not run.timed_out:
         lines = run.text.strip().splitlines()
@@ -279,6 +287,8 @@ def stages(report: Report, wanted: set[str], *, long: bool, all_files: bool) -> 
         report.stage("differential", lambda: script("differential", command, test_outcome.counted, 3600))
     if "interop" in wanted:
         report.stage("interop", lambda: script("interop", "tests/interop/run.py", test_outcome.counted, 900))
+    if "network" in wanted:
+        report.stage("network", network)
     if "demo" in wanted:
         report.stage("demo", demo)
 
@@ -287,7 +297,7 @@ def build_only(name: str, run: Finished) -> Outcome:
     return Outcome() if run.status == 0 else test_outcome.single(name, run)
 
 
-GROUPS = ("contracts", "lint", "tidy", "asan", "tsan", "release", "differential", "interop", "demo")
+GROUPS = ("contracts", "lint", "tidy", "asan", "tsan", "release", "differential", "interop", "network", "demo")
 
 
 def main() -> int:

@@ -101,11 +101,10 @@ void Offers::arrived(std::size_t node, const Hash32& id) {
 
 void Offers::compared(std::size_t node, const std::vector<Hash32>& lacking) {
     const std::unordered_set<Hash32, FixedBytesHash> absent(lacking.begin(), lacking.end());
-    missing_[node] = 0;
     for (std::size_t number = 0; number < offers_.size(); ++number) {
-        const bool shown = !offers_[number].expected || !absent.contains(offers_[number].id);
-        shown_[node][number] = shown;
-        if (!shown) ++missing_[node];
+        if (absent.contains(offers_[number].id) || shown_[node][number]) continue;
+        shown_[node][number] = true;
+        --missing_[node];
     }
 }
 

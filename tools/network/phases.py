@@ -136,7 +136,8 @@ class Phases:
         sent = self.probe.ask("publish", everyone, seconds=30, new=count, per_second=self.profile.killed_per_second,
                               kill_after=count // 2, pids=self.nodes.pids(dead))
         self.nodes.kill(dead)  # they are dead; this notes it
-        self.probe.ask("wait", living, seconds=10)
+        spread = self.probe.ask("wait", living, seconds=10)
+        self.check("survivors agree", spread["complete"], f"{spread}, living {living}")
         left = self.probe.ask("survivors", living)
         self.figures["kill_only_on_the_dead"] = left["nowhere"]
         self.check("survivors have what was acknowledged a second before", all(

@@ -116,7 +116,7 @@ Result<> RecordDatabase::open_full(const Config& config, asio::any_io_executor e
     auto opened = open_relay(config, executor, clock, workers, owner.registry, self_check);
     if (!opened) return opened;
     db::FullNetwork::Settings settings;
-    settings.peers = std::move(peers);
+    settings.peers = db::watchful(std::move(peers));
     settings.peers.client.self_check = std::move(self_check);
     settings.found.wanted = peers_to_find(config.db);
     settings.found.own_key = owner.node_key.node_key();

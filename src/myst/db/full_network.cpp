@@ -31,7 +31,20 @@ std::vector<codec::Filter> ephemeral_part(const std::vector<codec::Filter>& filt
     return result;
 }
 
+/// What the hub has is not verified again for each further peer that sends it.
+FullNetwork::Settings with_known(FullNetwork::Settings settings, const RecordHub& hub) {
+    settings.peers.client.known = [&hub](const Hash32& id) { return hub.knows(id); };
+    return settings;
+}
+
 }  // namespace
+
+RelaySet::Settings watchful(RelaySet::Settings peers) {
+    peers.client.socket.idle_timeout = milliseconds(10'000);
+    peers.client.socket.handshake_timeout = milliseconds(5'000);
+    peers.client.last_retry = milliseconds(3'000);
+    return peers;
+}
 
 /// A subscription of the node itself.
 struct FullNetwork::Local {
@@ -65,7 +78,7 @@ FullNetwork::FullNetwork(asio::any_io_executor executor, RecordHub& hub, const C
     : executor_(executor),
       hub_(hub),
       workers_(workers),
-      settings_(std::move(settings)),
+      settings_(with_known(std::move(settings), hub)),
       peers_(executor, clock, rng, workers, settings_.peers),
       keeper_(
           executor, hub, clock, rng, settings_.peers.relays,
@@ -77,27 +90,50 @@ FullNetwork::FullNetwork(asio::any_io_executor executor, RecordHub& hub, const C
     replicated.limit = 0;  // what is stored there comes by reconciliation
     std::vector<codec::Filter> filters(1, replicated);
     following_ = peers_.subscribe(std::move(filters), [this](const SharedRecord& record) { ingest(record); });
-    for (const auto& peer : peers_.clients()) add_replication(*peer);
+    for (const auto& peer : peers_.clients()) add_exchange(*peer);
+    follow_new_records();
     peers_.on_connected([this](const RelayClient& peer) { on_connected(peer); });
 }
 
 FullNetwork::~FullNetwork() = default;
 
-void FullNetwork::add_replication(RelayClient& peer) {
+FullNetwork::Exchange& FullNetwork::add_exchange(RelayClient& peer) {
     Replication::Settings each;
     each.kinds = settings_.replicated;
     each.interval = settings_.reconcile_interval;
-    replications_.emplace(&peer, std::make_unique<Replication>(executor_, hub_, workers_, peer, std::move(each)));
+    auto made = std::make_unique<Exchange>(Exchange{{executor_, hub_, workers_, peer, asked_, std::move(each)},
+                                                    {executor_, peer, Forwarder::Settings{}}});
+    made->replication.on_taken = [this, from = &peer] {
+        for (const auto& [other, exchange] : exchanges_) {
+            if (other != from) exchange->replication.soon();
+        }
+    };
+    return *exchanges_.insert_or_assign(&peer, std::move(made)).first->second;
 }
 
 void FullNetwork::on_connected(const RelayClient& peer) {
     keeper_.connected(peer.url());
-    if (const auto found = replications_.find(&peer); found != replications_.end()) found->second->connected();
+    if (const auto found = exchanges_.find(&peer); found != exchanges_.end()) found->second->replication.connected();
+}
+
+void FullNetwork::follow_new_records() {
+    if (peers_.clients().empty() && settings_.found.wanted == 0) return;
+    codec::Filter fresh;
+    fresh.kinds = settings_.replicated;
+    std::vector<codec::Filter> filters(1, std::move(fresh));
+    forwarding_ = hub_.follow(std::move(filters), [this](const SharedRecord& record) {
+        // What comes by reconciliation is spread by it: the other peers may have had it for long.
+        if (asked_.contains(record->event().id)) return;
+        for (const auto& [peer, exchange] : exchanges_) exchange->forwarder.add(record);
+    });
 }
 
 Task<> FullNetwork::run() {
     tasks_.spawn("relays", peers_.run());
-    for (const auto& [peer, replication] : replications_) tasks_.spawn("replication", replication->run());
+    for (const auto& [peer, exchange] : exchanges_) {
+        tasks_.spawn("replication", exchange->replication.run());
+        tasks_.spawn("new records to a peer", exchange->forwarder.run());
+    }
     tasks_.spawn("purging expired records", purge_loop());
     tasks_.spawn("peers", keeper_.run());
     co_await tasks_.join();
@@ -109,12 +145,13 @@ Task<RelayEnd> FullNetwork::visit(RelayUrl url, asio::ip::address address) {
     settings.socket.address = address;
     const auto client = peers_.add(std::move(settings));
     const AtExit gone([this, client] {
-        replications_.erase(client.get());
+        exchanges_.erase(client.get());
         peers_.remove(*client);
     });
-    add_replication(*client);
+    auto& exchange = add_exchange(*client);
     TaskGroup beside(executor_);
-    beside.spawn("replication", replications_.at(client.get())->run());
+    beside.spawn("replication", exchange.replication.run());
+    beside.spawn("new records to a peer", exchange.forwarder.run());
     auto connection = with_children(client->connect_once(), beside, [] {});
     co_return co_await std::move(connection);
 }
@@ -219,8 +256,8 @@ std::vector<ports::RelayStatus> FullNetwork::relays() const {
             status.origin = found->registered ? ports::RelayOrigin::registry : ports::RelayOrigin::record;
             status.group = found->group;
         }
-        const auto replication = replications_.find(peer.get());
-        if (replication != replications_.end()) status.in_common = replication->second->in_common();
+        const auto exchange = exchanges_.find(peer.get());
+        if (exchange != exchanges_.end()) status.in_common = exchange->second->replication.in_common();
         result.push_back(std::move(status));
     }
     return result;

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 
+#include "myst/db/forwarder.hpp"
 #include "myst/db/peer_keeper.hpp"
 #include "myst/db/record_hub.hpp"
 #include "myst/db/relay_set.hpp"
@@ -12,12 +13,17 @@
 
 namespace myst::db {
 
+/// For peers of a full node: a dead connection is noticed after 10 s of silence, and a peer that comes back is found
+/// within 5 s, so that the two sides of a broken network come together soon after it is whole again. Costs a ping each
+/// 5 s of silence, which a phone would not want to pay.
+[[nodiscard]] RelaySet::Settings watchful(RelaySet::Settings peers);
+
 /// Control thread. Everything given by reference must outlive the network.
 ///
 /// Replication: the node subscribes at every peer for new records of the replicated kinds, compares its own set of them
 /// with the peer's after every connection and from time to time, and takes in what passes admission. What it takes in
-/// reaches the followers of its own relay, peers among them, and so spreads; the hub drops what it has
-/// seen, which ends every circle.
+/// reaches the followers of its own relay and, if they do not have it yet, its peers, and so spreads; the hub drops
+/// what it has seen, which ends every circle.
 class FullNetwork final : public ports::RecordNetwork {
 public:
     struct Settings {
@@ -48,8 +54,15 @@ public:
 private:
     struct Local;
     class Handle;
+    /// What runs beside the connection to one peer.
+    struct Exchange {
+        Replication replication;
+        Forwarder forwarder;
+    };
+    /// Hands what is new here to the forwarders.
+    void follow_new_records();
     [[nodiscard]] Task<> purge_loop();
-    void add_replication(RelayClient& peer);
+    Exchange& add_exchange(RelayClient& peer);
     /// Talks to a found peer until the connection is over.
     [[nodiscard]] Task<RelayEnd> visit(RelayUrl url, asio::ip::address address);
     void on_connected(const RelayClient& peer);
@@ -64,12 +77,14 @@ private:
     const Settings settings_;
     RelaySet peers_;
     PeerKeeper keeper_;
+    AskedIds asked_;
     std::deque<SharedRecord> waiting_;
     std::size_t waiting_bytes_ = 0;
     std::size_t drainers_ = 0;
     std::uint64_t dropped_ = 0;
     std::unique_ptr<ports::Subscription> following_;
-    std::map<const RelayClient*, std::unique_ptr<Replication>> replications_;
+    std::map<const RelayClient*, std::unique_ptr<Exchange>> exchanges_;
+    std::unique_ptr<ports::Subscription> forwarding_;
     TaskGroup tasks_;  ///< last member: its tasks use the others
 };
 

@@ -133,6 +133,10 @@ std::size_t RecordHub::followers() const {
     return state_->followers;
 }
 
+bool RecordHub::knows(const Hash32& id) const {
+    return state_->seen.contains(id);
+}
+
 Task<Receipt> RecordHub::submit(SharedRecord record) {
     const auto& event = record->event();
     if (const auto refusal = check_admission(event, state_->policy, state_->clock.unix_now())) {

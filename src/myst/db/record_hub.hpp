@@ -39,6 +39,8 @@ public:
     /// Takes a record in. Subscribers have been called when this returns. A record that was seen before reaches nobody
     /// a second time, so copies from several peers end here.
     [[nodiscard]] Task<Receipt> submit(SharedRecord record);
+    /// Whether `submit` has taken this record in, not too long ago.
+    [[nodiscard]] bool knows(const Hash32& id) const;
     /// Calls back for every fresh record that matches any filter, until the handle is destroyed. The callback must not
     /// block; it may destroy this or any other subscription. A filter sees ephemeral records only if it names their
     /// recipients (#p): nobody is shown the envelopes of others by asking for all.

@@ -23,6 +23,7 @@ namespace {
 constexpr std::size_t kMaxOutgoingBytes = 2 * 1024 * 1024;
 /// A connection that lasted this long was a good one: the next pause is short again.
 constexpr seconds kGoodConnection{30};
+constexpr std::size_t kMaxShown = 4'096;
 
 }  // namespace
 
@@ -55,6 +56,7 @@ public:
     const std::string name;
     std::string last_error;
     std::function<void()> on_connected;
+    SeenIds shown{kMaxShown};
     [[nodiscard]] bool connected() const { return outgoing_ != nullptr; }
 
 private:
@@ -62,6 +64,8 @@ private:
     Task<> read_loop(WebSocket* socket, TaskGroup* group);
     Task<> write_loop(WebSocket* socket, TaskGroup* group);
     Task<Result<>> read_one(WebSocket* socket, std::size_t* bad);
+    /// Notes which record the relay sends; whether the message needs no further look.
+    [[nodiscard]] bool skip(std::string_view text);
     Task<> wait_connected();
     void begin_session();
     void end_session();
@@ -132,6 +136,7 @@ Task<> RelayClient::Impl::session(std::unique_ptr<WebSocket> socket) {
 
 void RelayClient::Impl::begin_session() {
     outgoing_ = std::make_unique<OutgoingQueue>(executor_, settings.max_waiting_messages, kMaxOutgoingBytes);
+    shown = SeenIds(kMaxShown);
     last_error.clear();
     requests_.closed_reason.clear();
     challenge_.clear();
@@ -163,6 +168,7 @@ Task<> RelayClient::Impl::read_loop(WebSocket* socket, TaskGroup* group) {
 Task<Result<>> RelayClient::Impl::read_one(WebSocket* socket, std::size_t* bad) {
     auto text = co_await socket->read();
     if (!text) co_return forward_error(text);
+    if (skip(*text)) co_return Result<>();
     auto work = [text = std::move(*text), limits = settings.message] { return decode_relay_message(text, limits); };
     auto job = workers_.run(std::move(work));
     auto message = co_await std::move(job);
@@ -210,6 +216,14 @@ bool RelayClient::Impl::prove_recipients(const std::vector<codec::Filter>& filte
         proven = send(encode_auth(codec::to_json(answer))) || proven;
     }
     return proven;
+}
+
+bool RelayClient::Impl::skip(std::string_view text) {
+    const auto head = peek_relay_event(text);
+    if (!head) return false;
+    std::ignore = shown.insert(head->id);
+    return settings.known && requests_.subscriptions.contains(std::string(head->subscription)) &&
+           settings.known(head->id);
 }
 
 Task<> RelayClient::Impl::write_loop(WebSocket* socket, TaskGroup* group) {
@@ -389,6 +403,10 @@ const RelayUrl& RelayClient::url() const {
 
 ports::RelayStatus RelayClient::status() const {
     return {impl_->name, impl_->connected(), impl_->last_error};
+}
+
+bool RelayClient::has_shown(const Hash32& id) const {
+    return impl_->shown.contains(id);
 }
 
 bool RelayClient::connected() const {

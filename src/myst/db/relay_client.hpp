@@ -46,6 +46,8 @@ public:
         std::size_t max_bad_messages = 16;        ///< in one connection, until it is dropped
         milliseconds distrust{10 * 60'000};       ///< pause after a connection that ended as `forged` or `is_self`
         std::shared_ptr<SelfCheck> self_check{};  ///< shared with the own relay, if there is one
+        /// Records that a subscription need not hand on, nor verify: what several relays send is checked once.
+        std::function<bool(const Hash32&)> known{};
     };
 
     RelayClient(asio::any_io_executor executor, const Clock& clock, Rng& rng, WorkerPool& workers, Settings settings);
@@ -76,6 +78,10 @@ public:
     [[nodiscard]] std::unique_ptr<ports::Subscription> subscribe(std::vector<codec::Filter> filters, Callback callback);
 
     [[nodiscard]] const RelayUrl& url() const;
+
+    /// Whether the relay has sent this record lately, in this connection.
+    [[nodiscard]] bool has_shown(const Hash32& id) const;
+
     [[nodiscard]] ports::RelayStatus status() const;
     [[nodiscard]] bool connected() const;
     /// Called whenever a connection has been made. Set before `run`.

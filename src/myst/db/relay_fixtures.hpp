@@ -1,6 +1,8 @@
 // A relay with a store of its own, and ways to talk to it, for tests.
 #pragma once
 
+#include <atomic>
+
 #include "myst/db/db_fixtures.hpp"
 #include "myst/db/relay_client.hpp"
 #include "myst/db/relay_server.hpp"
@@ -9,10 +11,21 @@
 
 namespace myst::db::test {
 
-/// Everything a node of a test shares with the others. Real clock and sockets.
+/// The machine's time and so much more: days pass at once.
+class ShiftedClock final : public Clock {
+public:
+    [[nodiscard]] UnixTime unix_now() const override { return SystemClock().unix_now() + seconds(shift_); }
+    [[nodiscard]] MonotonicTime now() const override { return SystemClock().now(); }
+    void advance(seconds by) { shift_ += by.count(); }
+
+private:
+    std::atomic<std::int64_t> shift_ = 0;
+};
+
+/// Everything a node of a test shares with the others. Real sockets.
 struct World {
     Loop loop;
-    SystemClock clock;
+    ShiftedClock clock;
     crypto::SystemRng rng;
     WorkerPool workers{2};
 

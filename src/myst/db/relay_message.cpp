@@ -210,6 +210,20 @@ std::string encode_relay_event(std::string_view subscription, std::string_view e
     return fmt::format(R"(["EVENT",{},{}])", quote(subscription), event_json);
 }
 
+std::optional<EventHead> peek_relay_event(std::string_view text) {
+    constexpr std::string_view kBegin = R"(["EVENT",")";
+    constexpr std::string_view kMiddle = R"(",{"id":")";
+    if (!text.starts_with(kBegin)) return std::nullopt;
+    text.remove_prefix(kBegin.size());
+    const auto name = text.substr(0, text.find('"'));
+    text.remove_prefix(name.size());
+    if (!text.starts_with(kMiddle)) return std::nullopt;
+    EventHead head{name, {}};
+    const auto digits = text.substr(kMiddle.size(), 2 * head.id.bytes.size());
+    if (!parse_hex_into(digits, head.id.bytes)) return std::nullopt;
+    return head;
+}
+
 std::string encode_ok(const Hash32& id, bool accepted, std::string_view message) {
     return fmt::format(R"(["OK","{}",{},{}])", id.hex(), accepted, quote(message));
 }

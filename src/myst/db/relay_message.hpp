@@ -1,6 +1,7 @@
 // The messages of NIP-01, NIP-42 and NIP-77, both ways. Pure text in and out; any thread.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -98,6 +99,13 @@ using RelayMessage = std::variant<RelayEvent, RelayOk, RelayEose, RelayClosed, R
 /// Decodes and, for an EVENT, verifies. Texts from the relay are shortened to 256 bytes and freed of control
 /// characters, since they end up in logs and status displays.
 [[nodiscard]] Result<RelayMessage> decode_relay_message(std::string_view text, const MessageLimits& limits);
+
+/// Subscription and id of an EVENT, if they stand where relays of ours write them; the rest has not been looked at.
+struct EventHead {
+    std::string_view subscription;
+    Hash32 id;
+};
+[[nodiscard]] std::optional<EventHead> peek_relay_event(std::string_view text);
 
 [[nodiscard]] std::string encode_event(std::string_view event_json);
 [[nodiscard]] std::string encode_req(std::string_view subscription, const std::vector<codec::Filter>& filters);

@@ -141,6 +141,21 @@ TEST(RelayMessage, EveryKindIsUnderstood) {
     EXPECT_TRUE(std::holds_alternative<RelayOther>(decode(R"(["COUNT","x",{"count":1}])")));
 }
 
+TEST(RelayMessage, TheHeadOfAnEventIsSeenWithoutParsing) {
+    const auto record = make_record(key_of(1), 1, at(1'000));
+    const auto text = encode_relay_event("s1", record->json());
+    const auto head = peek_relay_event(text);
+    ASSERT_TRUE(head);
+    EXPECT_EQ(head->subscription, "s1");
+    EXPECT_EQ(head->id, record->event().id);
+    EXPECT_FALSE(peek_relay_event(encode_event(record->json())));
+    EXPECT_FALSE(peek_relay_event(encode_eose("s1")));
+    EXPECT_FALSE(peek_relay_event(R"(["EVENT","s1",{"kind":1,)" + record->json().substr(1)));
+    for (std::size_t length = 0; length < text.find("pubkey") - 3; ++length) {
+        EXPECT_FALSE(peek_relay_event(text.substr(0, length))) << length;
+    }
+}
+
 TEST(RelayMessage, AForgedEventIsAnError) {
     auto event = make_event(key_of(1), 1, kNow);
     event.created_at += seconds(1);

@@ -19,6 +19,9 @@ constexpr std::size_t kFiltersPerPage = 5;
 constexpr std::size_t kOfferedBytes = 16 * 1024;  ///< of records, on their way to the peer at a time
 /// Relays end longer answers early; what is missing in a shorter one does not exist.
 constexpr std::size_t kSurelyWhole = 1024 * 1024;
+/// How long what another peer has been asked for is waited for, before this one is asked as well.
+constexpr milliseconds kPatience{1'000};
+constexpr milliseconds kLook{50};
 
 codec::Filter filter_of(const std::vector<std::uint32_t>& kinds) {
     codec::Filter filter;
@@ -29,19 +32,22 @@ codec::Filter filter_of(const std::vector<std::uint32_t>& kinds) {
 }  // namespace
 
 Replication::Replication(asio::any_io_executor executor, RecordHub& hub, WorkerPool& workers, RelayClient& peer,
-                         Settings settings)
+                         AskedIds& asked, Settings settings)
     : executor_(executor),
       hub_(hub),
       workers_(workers),
       peer_(peer),
+      asked_(asked),
       settings_(std::move(settings)),
-      connected_(executor),
+      wake_(executor),
       refused_(kMaxRefused) {}
 
 Task<> Replication::run() {
     for (;;) {
-        const bool fresh = co_await connected_.wait(settings_.interval);
-        if (peer_.connected()) co_await bring_together(fresh);
+        const bool woken = co_await wake_.wait(settings_.interval);
+        // What is new here may be on its way to the peer, or come from it, by itself.
+        if (woken && !fresh_) co_await sleep_for(settings_.settle);
+        if (peer_.connected()) co_await bring_together(std::exchange(fresh_, false));
     }
 }
 
@@ -66,13 +72,14 @@ Task<Result<bool>> Replication::run_once() {
         difference->have.resize(settings_.max_offered);
         whole = false;
     }
-    const std::size_t taken = co_await fetch(std::move(difference->need));
-    const std::size_t given = co_await offer(std::move(difference->have));
-    if (whole) in_common_ = common + taken + given;
-    if (taken + given > 0) {
-        log::info("relay {}: reconciled: {} records taken, {} given", peer_.status().url, taken, given);
+    const auto taken = co_await fetch(std::move(difference->need));
+    const auto given = co_await offer(std::move(difference->have));
+    if (whole) in_common_ = common + taken.sum() + given.sum();
+    if (taken.fresh + given.fresh > 0) {
+        log::info("relay {}: reconciled: {} records taken, {} given", peer_.status().url, taken.fresh, given.fresh);
     }
-    co_return !whole && taken + given > 0;
+    if (taken.sum() > 0 && on_taken) on_taken();
+    co_return !whole && taken.sum() + given.sum() > 0;
 }
 
 Task<Result<Replication::Difference>> Replication::compare() {
@@ -134,29 +141,50 @@ void Replication::learn(Difference& difference, const SyncStep& step) {
     add(difference.need, step.need);
 }
 
-Task<std::size_t> Replication::fetch(std::vector<Hash32> need) {
-    std::size_t taken = 0;
-    constexpr std::size_t kPage = kIdsPerFilter * kFiltersPerPage;
-    for (std::size_t next = 0; next < need.size() && peer_.connected(); next += kPage) {
-        const auto first = need.begin() + static_cast<std::ptrdiff_t>(next);
-        const auto count = static_cast<std::ptrdiff_t>(std::min(kPage, need.size() - next));
-        taken += co_await fetch_page(std::vector<Hash32>(first, first + count));
+Task<Replication::Moved> Replication::fetch(std::vector<Hash32> need) {
+    Moved moved;
+    auto patience = kPatience;
+    while (!need.empty() && peer_.connected()) {
+        auto page = next_page(need, patience <= milliseconds(0), moved);
+        if (!page.empty()) {
+            const auto taken = co_await fetch_page(std::move(page));
+            moved.fresh += taken.fresh;
+            moved.other += taken.other;
+        } else if (!need.empty()) {
+            patience -= kLook;
+            co_await sleep_for(kLook);
+        }
     }
-    co_return taken;
+    co_return moved;
 }
 
-Task<std::size_t> Replication::fetch_page(std::vector<Hash32> ids) {
+std::vector<Hash32> Replication::next_page(std::vector<Hash32>& need, bool impatient, Moved& moved) const {
+    constexpr std::size_t kPage = kIdsPerFilter * kFiltersPerPage;
+    std::vector<Hash32> page;
+    std::erase_if(need, [&](const Hash32& id) {
+        const bool known = hub_.knows(id);
+        if (known) ++moved.other;
+        if (known || page.size() >= kPage || (asked_.contains(id) && !impatient)) return known;
+        page.push_back(id);
+        return true;
+    });
+    return page;
+}
+
+Task<Replication::Moved> Replication::fetch_page(std::vector<Hash32> ids) {
     std::vector<codec::Filter> filters;
     for (std::size_t next = 0; next < ids.size(); next += kIdsPerFilter) {
         auto& filter = filters.emplace_back();
         const auto first = ids.begin() + static_cast<std::ptrdiff_t>(next);
         filter.ids.assign(first, first + static_cast<std::ptrdiff_t>(std::min(kIdsPerFilter, ids.size() - next)));
     }
+    asked_.add(ids);
+    const AtExit answered([this, &ids] { asked_.remove(ids); });
     auto asking = peer_.query(std::move(filters), ids.size());
     auto found = co_await std::move(asking);
     if (!found) {
         log::debug("relay {}: fetching records: {}", peer_.status().url, found.error().message);
-        co_return 0;
+        co_return Moved{};
     }
     std::size_t bytes = 0;
     std::set<Hash32> missing(ids.begin(), ids.end());
@@ -170,24 +198,31 @@ Task<std::size_t> Replication::fetch_page(std::vector<Hash32> ids) {
     co_return co_await take(std::move(*found));
 }
 
-Task<std::size_t> Replication::take(std::vector<SharedRecord> records) {
-    std::size_t fresh = 0;
+Task<Replication::Moved> Replication::take(std::vector<SharedRecord> records) {
+    Moved moved;
     TaskGroup group(executor_);
-    for (auto& record : records) group.spawn("a record of a peer", take_one(std::move(record), &fresh));
+    for (auto& record : records) group.spawn("a record of a peer", take_one(std::move(record), &moved));
     co_await group.join();
-    co_return fresh;
+    co_return moved;
 }
 
-Task<> Replication::take_one(SharedRecord record, std::size_t* fresh) {
+Task<> Replication::take_one(SharedRecord record, Moved* moved) {
     const Hash32 id = record->event().id;
     auto receipt = co_await hub_.submit(std::move(record));
-    if (receipt.fresh) ++*fresh;
-    if (!receipt.accepted) std::ignore = refused_.insert(id);
+    if (receipt.fresh) {
+        ++moved->fresh;
+    } else if (receipt.accepted) {
+        ++moved->other;
+    } else {
+        std::ignore = refused_.insert(id);
+    }
 }
 
-Task<std::size_t> Replication::offer(std::vector<Hash32> have) {
+Task<Replication::Moved> Replication::offer(std::vector<Hash32> have) {
     Offered offered;
-    while (!have.empty() && peer_.connected() && !offered.failed) {
+    while (peer_.connected() && !offered.failed) {
+        offered.moved.other += std::erase_if(have, [this](const Hash32& id) { return peer_.has_shown(id); });
+        if (have.empty()) break;
         auto page = co_await hub_.load(have, kOfferedBytes);
         if (!page) {
             log::error("{}", page.error().describe());
@@ -201,7 +236,7 @@ Task<std::size_t> Replication::offer(std::vector<Hash32> have) {
         }
         co_await group.join();
     }
-    co_return offered.taken;
+    co_return offered.moved;
 }
 
 Task<> Replication::offer_one(SharedRecord record, Offered* offered) {
@@ -209,7 +244,7 @@ Task<> Replication::offer_one(SharedRecord record, Offered* offered) {
     auto publishing = peer_.publish(std::move(record));
     auto published = co_await std::move(publishing);
     if (published) {
-        ++offered->taken;
+        ++offered->moved.fresh;
     } else if (published.error().code == ErrorCode::permission_denied) {
         std::ignore = refused_.insert(id);
     } else if (published.error().code != ErrorCode::limit_exceeded) {  // that one is offered again next time

@@ -1,9 +1,11 @@
 // Brings the own records and those of a peer together by set reconciliation (docs/records.md).
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <vector>
 
+#include "myst/db/asked_ids.hpp"
 #include "myst/db/record_hub.hpp"
 #include "myst/db/relay_client.hpp"
 #include "myst/db/seen_ids.hpp"
@@ -21,14 +23,23 @@ public:
         std::size_t max_items = 500'000;    ///< own records in one comparison; with more there is none
         std::size_t max_offered = 2'000;    ///< records published to the peer in one run
         std::size_t max_fallback = 500;     ///< newest records fetched from a peer that cannot compare
+        milliseconds settle{1'000};         ///< from `soon` to the comparison
     };
-    Replication(asio::any_io_executor executor, RecordHub& hub, WorkerPool& workers, RelayClient& peer,
+    /// `asked` is shared by all replications of a node.
+    Replication(asio::any_io_executor executor, RecordHub& hub, WorkerPool& workers, RelayClient& peer, AskedIds& asked,
                 Settings settings);
 
-    /// Compares after every connection and once an interval, until cancelled.
+    /// Compares after every connection, when asked to, and once an interval, until cancelled.
     [[nodiscard]] Task<> run();
     /// A connection to the peer has been made.
-    void connected() { connected_.notify(); }
+    void connected() {
+        fresh_ = true;
+        wake_.notify();
+    }
+    /// Much may be new here: asks for a comparison in a little while.
+    void soon() { wake_.notify(); }
+    /// Called after a run in which records that the peer had before have come here. Set before `run`.
+    std::function<void()> on_taken;
     [[nodiscard]] const RelayClient& peer() const { return peer_; }
     /// Records that both had after the last run that compared everything.
     [[nodiscard]] std::optional<std::size_t> in_common() const { return in_common_; }
@@ -49,16 +60,25 @@ private:
     /// The messages of a comparison, from the first answer on.
     [[nodiscard]] Task<Difference> converse(std::string name, std::shared_ptr<const SyncSet> set, Bytes answer);
     void learn(Difference& difference, const SyncStep& step);
-    /// Takes records from the peer; returns how many are new here.
-    [[nodiscard]] Task<std::size_t> fetch(std::vector<Hash32> need);
-    [[nodiscard]] Task<std::size_t> fetch_page(std::vector<Hash32> ids);
+    /// What became of a list of records.
+    struct Moved {
+        std::size_t fresh = 0;  ///< new to the receiving side, from the other
+        std::size_t other = 0;  ///< came there another way meanwhile
+        [[nodiscard]] std::size_t sum() const { return fresh + other; }
+    };
+    /// Takes records from the peer.
+    [[nodiscard]] Task<Moved> fetch(std::vector<Hash32> need);
+    /// The next ids to ask for, taken out of `need`; those that came here meanwhile are dropped from it. Those that
+    /// another peer has been asked for are left in it, unless `impatient`.
+    [[nodiscard]] std::vector<Hash32> next_page(std::vector<Hash32>& need, bool impatient, Moved& moved) const;
+    [[nodiscard]] Task<Moved> fetch_page(std::vector<Hash32> ids);
     /// Together, so that they share transactions of the store.
-    [[nodiscard]] Task<std::size_t> take(std::vector<SharedRecord> records);
-    [[nodiscard]] Task<> take_one(SharedRecord record, std::size_t* fresh);
-    /// Publishes records to the peer; returns how many it took.
-    [[nodiscard]] Task<std::size_t> offer(std::vector<Hash32> have);
+    [[nodiscard]] Task<Moved> take(std::vector<SharedRecord> records);
+    [[nodiscard]] Task<> take_one(SharedRecord record, Moved* moved);
+    /// Publishes records to the peer.
+    [[nodiscard]] Task<Moved> offer(std::vector<Hash32> have);
     struct Offered {
-        std::size_t taken = 0;
+        Moved moved;
         bool failed = false;  ///< the peer does not answer
     };
     [[nodiscard]] Task<> offer_one(SharedRecord record, Offered* offered);
@@ -68,10 +88,12 @@ private:
     RecordHub& hub_;
     WorkerPool& workers_;
     RelayClient& peer_;
+    AskedIds& asked_;
     const Settings settings_;
-    EventSignal connected_;
+    EventSignal wake_;
+    bool fresh_ = false;  ///< the connection has not been used for a comparison yet
     std::optional<std::size_t> in_common_;
-    SeenIds refused_;  ///< what one of the two did not take, or the peer did not have after all
+    SeenIds refused_;     ///< what one of the two did not take, or the peer did not have after all
 };
 
 }  // namespace myst::db
