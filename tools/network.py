@@ -46,7 +46,7 @@ class Profile:
 PROFILES = {
     "short": Profile(nodes=8, peers=3, records=500, per_second=50, partition_seconds=12, partition_per_second=20,
                      lossy_seconds=4, lossy_per_second=10, killed_per_second=25),
-    "long": Profile(nodes=32, peers=4, records=10_000, per_second=40, partition_seconds=60, partition_per_second=10,
+    "long": Profile(nodes=32, peers=4, records=10_000, per_second=25, partition_seconds=60, partition_per_second=10,
                     lossy_seconds=15, lossy_per_second=10, killed_per_second=25),
 }
 

@@ -1,5 +1,5 @@
-// Publishes and watches at many nodes: `bench_network URL…`. Commands come line by line on standard input as JSON, each
-// is answered by one line on standard output; see conductor.hpp. Ends with its input.
+// Publishes and watches at many nodes: `bench_network URL…`. Commands come line by line on standard input as JSON;
+// each is answered by one line on standard output, see conductor.hpp. Ends with its input.
 #include <cstdlib>
 #include <iostream>
 

@@ -23,7 +23,7 @@ public:
         std::size_t max_items = 500'000;    ///< own records in one comparison; with more there is none
         std::size_t max_offered = 2'000;    ///< records published to the peer in one run
         std::size_t max_fallback = 500;     ///< newest records fetched from a peer that cannot compare
-        milliseconds settle{1'000};         ///< from `soon` to the comparison
+        milliseconds settle{3'000};         ///< from `soon` to the comparison
     };
     /// `asked` is shared by all replications of a node.
     Replication(asio::any_io_executor executor, RecordHub& hub, WorkerPool& workers, RelayClient& peer, AskedIds& asked,
