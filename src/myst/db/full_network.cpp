@@ -101,8 +101,8 @@ FullNetwork::Exchange& FullNetwork::add_exchange(RelayClient& peer) {
     Replication::Settings each;
     each.kinds = settings_.replicated;
     each.interval = settings_.reconcile_interval;
-    auto made = std::make_unique<Exchange>(Exchange{{executor_, hub_, workers_, peer, asked_, std::move(each)},
-                                                    {executor_, peer, Forwarder::Settings{}}});
+    auto made = std::make_unique<Exchange>(
+        Exchange{{executor_, hub_, workers_, peer, asked_, std::move(each)}, {executor_, peer, Forwarder::Settings{}}});
     made->replication.on_taken = [this, from = &peer] {
         for (const auto& [other, exchange] : exchanges_) {
             if (other != from) exchange->replication.soon();

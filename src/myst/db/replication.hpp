@@ -93,7 +93,7 @@ private:
     EventSignal wake_;
     bool fresh_ = false;  ///< the connection has not been used for a comparison yet
     std::optional<std::size_t> in_common_;
-    SeenIds refused_;     ///< what one of the two did not take, or the peer did not have after all
+    SeenIds refused_;  ///< what one of the two did not take, or the peer did not have after all
 };
 
 }  // namespace myst::db
