@@ -134,7 +134,7 @@ std::size_t RecordHub::followers() const {
 }
 
 bool RecordHub::knows(const Hash32& id) const {
-    return state_->seen.contains(id);
+    return state_->stored.contains(id) || state_->passed_on.contains(id);
 }
 
 Task<Receipt> RecordHub::submit(SharedRecord record) {

@@ -161,7 +161,7 @@ int offers(const std::string& refusal) {
     OddRelay relay(world);
     relay.to_neg_open = R"(["NEG-MSG","$","6100000200"])";
     relay.to_event = refusal;
-    Follower follower(world, relay.url(), milliseconds(10));
+    Follower follower(world, {relay.url()}, milliseconds(10));
     world.loop.run(offer_one(world, relay, follower));
     return relay.offered;
 }
