@@ -40,9 +40,9 @@ Plan::Plan(Random& random) {
     };
     deposit = steps(1, 100).plus_saturating(Amount(random.below(1'000)));
     chunk.risk_limit = steps(2, random.chance(500) ? 20 : 80);
-    payee_risk = steps(1, 15);
+    payee_risk = steps(1, random.chance(700) ? 2 : 15);
     // A chunk that costs more than the provider's limit is refused, and with it all that follows.
-    if (random.chance(900)) payee_risk = std::max(payee_risk, share(chunk.risk_limit, 4));
+    if (random.chance(600)) payee_risk = std::max(payee_risk, share(chunk.risk_limit, 4));
     payee_trigger = random.chance(500) ? share(payee_risk, 2) : Amount{};
     reserve_ahead = random.chance(250) ? steps(1, 10) : Amount{};
     fee_bps = random.below(101);
