@@ -48,7 +48,7 @@ struct Tally {
     [[nodiscard]] std::array<Entry, 26> entries() const {
         return {{{"vouchers signed", vouchers, 5'000},
                  {"chains", chains, 500},
-                 {"ticks", ticks, 5'000},
+                 {"ticks", ticks, 3'000},
                  {"leaps", leaps, 100},
                  {"aged chains", aged, 1},
                  {"chunks resized", resized, 500},
