@@ -5,6 +5,7 @@
 
 #include <random>
 
+#include "myst/chain/lanes_contract.hpp"
 #include "myst/node/envelope.hpp"
 #include "myst/node/payment_signer.hpp"
 #include "myst/node/payment_stream.hpp"
@@ -50,6 +51,10 @@ protected:
     Task<> start() {
         auto started = co_await provider_->node->provider_start();
         EXPECT_TRUE(started);
+    }
+    Task<> stop() {
+        auto stopped = co_await provider_->node->provider_stop();
+        EXPECT_TRUE(stopped);
     }
     /// Later than every request of the same payer before.
     UnixTime next_time(const Address& payer) {
@@ -206,6 +211,19 @@ TEST_F(AdmissionTest, AViewOlderThanTheHeldVouchersEpochIsNotTrusted) {
     EXPECT_EQ(asked->refused()->code, RejectCode::unavailable);
     world_.chain.lanes[{payer_.address(), payee_}].epoch = 1;
     EXPECT_TRUE(ask(payer_, SessionId{{7}})->accepted());
+}
+
+TEST_F(AdmissionTest, APayerWhoseLaneAnEarlierRunIsAboutToReleaseIsRefused) {
+    ASSERT_TRUE(world_.run(stop()));
+    const auto data = chain::call::release(payer_.address(), payee_);
+    world_.open_intent = ports::TxIntent{"release:old", "old", world_.chain.identity().lanes, data};
+    ASSERT_TRUE(world_.run(start()));
+    const auto asked = ask(payer_, SessionId{{6}});
+    ASSERT_TRUE(asked->refused()) << "what it paid would be void";
+    EXPECT_EQ(asked->refused()->code, RejectCode::funds);
+    const auto other = crypto::PrivateKey::generate(world_.rng);
+    world_.chain.accounts[other.address()].free = Amount(1'000'000);
+    EXPECT_TRUE(ask(other, SessionId{{7}})->accepted());
 }
 
 Task<> two_at_once(Task<> first, Task<> second) {

@@ -132,6 +132,9 @@ ExitSessions::Admission<void> ExitSessions::check_request(const SessionRequest& 
     if (admitting_.contains(request.signer)) {
         return refuse(request, RejectCode::request, "another request of this payer is being looked at");
     }
+    if (settings_.is_releasing(request.signer)) {
+        return refuse(request, RejectCode::funds, "the lane is being released");
+    }
     if (request.service != settings_.service || request.tariff != settings_.tariff) {
         return refuse(request, RejectCode::price, "the offer has changed");
     }

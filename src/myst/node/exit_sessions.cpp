@@ -369,7 +369,7 @@ ExitSessions::SessionPtr ExitSessions::find_by_payer(const Address& payer) const
 }
 
 bool ExitSessions::serves(const Address& payer) const {
-    return find_by_payer(payer) != nullptr;
+    return find_by_payer(payer) != nullptr || admitting_.contains(payer) || ending_.contains(payer);
 }
 
 std::vector<ProvidedSession> ExitSessions::open_sessions() const {

@@ -33,6 +33,8 @@ struct ExitSessionsSettings {
     std::size_t max_newcomers = 12;     ///< payers without a voucher here whose requests are looked at at a time
     milliseconds deposit_look{5'000};   ///< between looks at the deposits of sessions that do not pay
     milliseconds unpaid_limit{60'000};  ///< after which a session ends whose gate is shut and that pays nothing new
+    /// Whether this provider is about to end the payer's lane: what it paid now would be void.
+    std::function<bool(const Address& payer)> is_releasing = [](const Address&) { return false; };
 };
 
 /// Control thread. Calls of `admit` may overlap.

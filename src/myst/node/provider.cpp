@@ -95,6 +95,7 @@ Task<Result<>> Provider::bring_up() {
     if (auto done = co_await close_interrupted_sessions(); !done) co_return done;
     status_.step = "registering on chain";
     if (auto done = co_await registration_.ensure(); !done) co_return done;
+    if (auto known = co_await settler_.know_open_release(); !known) co_return known;
     status_.step = "opening the exit";
     if (auto done = co_await open_exit(); !done) co_return done;
     tasks_->spawn("payment listener", sessions_->serve(std::move(*listener_)));
@@ -201,6 +202,7 @@ Task<Result<>> Provider::open_exit() {
     sessions.frames_per_second = settings_.frames_per_second;
     sessions.max_sessions = settings_.max_sessions;
     sessions.max_newcomers = kMaxNewcomers;
+    sessions.is_releasing = [this](const Address& payer) { return settler_.is_releasing(payer); };
     auto on_exposure = [this] { settler_.look_soon(); };
     sessions_ =
         std::make_unique<ExitSessions>(context_, std::move(sessions), *exit_, std::move(*pool), std::move(on_exposure));

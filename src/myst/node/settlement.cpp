@@ -25,22 +25,14 @@ Task<Amount> paid_out(Context& context, std::vector<UnsettledVoucher> batch, Add
     co_return sum;
 }
 
-VoucherUse use_of(const ports::HeldVoucher& held, const ports::LaneState& lane) {
-    const auto epoch = held.voucher.voucher.epoch;
-    if (epoch < lane.epoch) return VoucherUse::over;
-    if (epoch > lane.epoch || held.total() > lane.paid) return VoucherUse::owed;
-    return lane.cap > lane.paid ? VoucherUse::drawn : VoucherUse::over;
-}
-
 /// Adds the voucher if it still brings money, or the release that its lane is owed.
 Task<Result<>> look_at(Context& context, Address payee, ports::HeldVoucher held, SettledLanes& settled,
                        std::uint64_t head, UnsettledVouchers& found) {
     auto lane = co_await context.chain.lane(held.signer, payee);
     if (!lane) co_return forward_error(lane);
     const auto use = use_of(held, *lane);
-    settled.observe(held, use, head);
-    const bool is_wanted_back = use == VoucherUse::drawn && lane->release_at != UnixTime{};
-    if (is_wanted_back && settled.is_final(held)) found.releases.push_back({held.signer, *lane});
+    settled.observe(held, *lane, head);
+    if (use == VoucherUse::drawn && settled.is_release_final(held)) found.releases.push_back({held.signer, *lane});
     if (use != VoucherUse::owed || held.voucher.voucher.epoch != lane->epoch) co_return Result<>();
     auto account = co_await context.chain.account(held.signer);
     if (!account) co_return forward_error(account);
@@ -87,6 +79,13 @@ Task<Result<>> settle_batch(Context& context, Wallet& wallet, Address payee, std
 
 }  // namespace
 
+VoucherUse use_of(const ports::HeldVoucher& held, const ports::LaneState& lane) {
+    const auto epoch = held.voucher.voucher.epoch;
+    if (epoch < lane.epoch) return VoucherUse::over;
+    if (epoch > lane.epoch || held.total() > lane.paid) return VoucherUse::owed;
+    return lane.cap > lane.paid ? VoucherUse::drawn : VoucherUse::over;
+}
+
 Amount UnsettledVoucher::gain() const {
     const auto covered = lane.cap.plus_saturating(account.free).plus_saturating(account.exiting);
     return std::min(held.total(), covered).minus_saturating(lane.paid);
@@ -127,8 +126,14 @@ bool SettledLanes::is_over(const ports::HeldVoucher& held) const {
     return seen != nullptr && seen->over;
 }
 
-void SettledLanes::observe(const ports::HeldVoucher& held, VoucherUse use, std::uint64_t head) {
+bool SettledLanes::is_release_final(const ports::HeldVoucher& held) const {
+    const auto* seen = find_final(held);
+    return seen != nullptr && seen->release_final;
+}
+
+void SettledLanes::observe(const ports::HeldVoucher& held, const ports::LaneState& lane, std::uint64_t head) {
     const std::pair key(held.signer, held.voucher.voucher.epoch);
+    const auto use = use_of(held, lane);
     if (use == VoucherUse::owed) {
         seen_.erase(key);
         return;
@@ -137,6 +142,11 @@ void SettledLanes::observe(const ports::HeldVoucher& held, VoucherUse use, std::
     if (seen.total != held.total()) seen = Seen{held.total(), head};
     seen.final = seen.final || head >= seen.since + finality_blocks_;
     seen.over = use == VoucherUse::over;
+    if (seen.release_at != lane.release_at) {
+        seen.release_at = lane.release_at;
+        seen.requested_since = head;
+    }
+    seen.release_final = lane.release_at != UnixTime{} && head >= seen.requested_since + finality_blocks_;
 }
 
 Task<Result<UnsettledVouchers>> unsettled_vouchers(Context& context, Address payee, SettledLanes& settled) {

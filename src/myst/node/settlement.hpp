@@ -40,6 +40,8 @@ enum class VoucherUse {
     over,   ///< it was paid or is void, and the lane reserves nothing
 };
 
+[[nodiscard]] VoucherUse use_of(const ports::HeldVoucher& held, const ports::LaneState& lane);
+
 /// Remembers which vouchers the chain has paid out, or made void, for good. Control thread.
 class SettledLanes {
 public:
@@ -49,8 +51,10 @@ public:
     [[nodiscard]] bool is_final(const ports::HeldVoucher& held) const;
     /// The same, and nothing is reserved: there is nothing to look for any more.
     [[nodiscard]] bool is_over(const ports::HeldVoucher& held) const;
-    /// What a look at block `head` has found.
-    void observe(const ports::HeldVoucher& held, VoucherUse use, std::uint64_t head);
+    /// Whether, besides, the lane's release was requested for the same moment at all looks of as many blocks.
+    [[nodiscard]] bool is_release_final(const ports::HeldVoucher& held) const;
+    /// What a look at block `head` has found of the voucher and its lane.
+    void observe(const ports::HeldVoucher& held, const ports::LaneState& lane, std::uint64_t head);
 
 private:
     struct Seen {
@@ -58,6 +62,9 @@ private:
         std::uint64_t since = 0;  ///< block
         bool final = false;
         bool over = false;  ///< at the last look
+        UnixTime release_at{};
+        std::uint64_t requested_since = 0;  ///< block
+        bool release_final = false;
     };
     [[nodiscard]] const Seen* find_final(const ports::HeldVoucher& held) const;
 
@@ -65,8 +72,8 @@ private:
     std::map<std::pair<Address, std::uint32_t>, Seen> seen_;  ///< by payer and epoch
 };
 
-/// A lane whose payer wants its reservation back, and on which this provider has nothing left to draw: for good, so
-/// that no reorganisation can make a voucher of the epoch worth something again.
+/// A lane whose payer wants its reservation back, and on which this provider has nothing left to draw: both for good,
+/// so that no reorganisation can make a voucher of the epoch worth something again, or let the payer go on paying.
 struct OwedRelease {
     Address signer;
     ports::LaneState lane;

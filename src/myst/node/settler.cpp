@@ -93,21 +93,59 @@ Task<Result<SettleResult>> Settler::settle(bool everything) {
 }
 
 Task<> Settler::release(std::vector<OwedRelease> releases) {
+    if (release_) std::ignore = co_await know_open_release();
     if (!settings_.release_on_request) co_return;
-    const auto payee = context_.keys.wallet()->address();
     const auto cost = pay::gas_cost(settings_.terms, pay::kReleaseGas);
-    for (const auto& [signer, lane] : releases) {
-        const auto worth = lane.paid.units() * settings_.terms.overhead_percent / 100;
-        if (in_session_(signer) || cost.units() > worth) continue;
-        std::string purpose = "release the lane of payer " + signer.hex0x();
-        auto data = chain::call::release(signer, payee);
-        auto released = co_await wallet_.transact(ports::TxKind::release, std::move(purpose), std::move(data));
-        if (!released) {
-            log::warn("{}", released.error().describe());  // the payer can release it itself after the window
-        } else {
-            log::info("gave {} tokens back to {}", format_tokens(lane.cap.minus_saturating(lane.paid)), signer.hex0x());
-        }
+    for (const auto& owed : releases) {
+        if (cost.units() > owed.lane.paid.units() * settings_.terms.overhead_percent / 100) continue;
+        auto released = co_await release_one(owed);
+        // The payer can release the lane itself after the window.
+        if (!released) log::warn("{}", released.error().in("releasing a lane").describe());
     }
+}
+
+Task<Result<>> Settler::release_one(OwedRelease owed) {
+    const auto payee = context_.keys.wallet()->address();
+    if (release_) co_return fail(ErrorCode::failed_precondition, "another release is under way");
+    auto data = chain::call::release(owed.signer, payee);
+    release_ = data;  // from here on the payer is not admitted
+    auto still_owed = co_await is_owed(owed);
+    if (!still_owed || !*still_owed) {
+        release_.reset();
+        if (!still_owed) co_return forward_error(still_owed);
+        co_return Result<>();
+    }
+    std::string purpose = "release the lane of payer " + owed.signer.hex0x();
+    auto released = co_await wallet_.transact(ports::TxKind::release, std::move(purpose), std::move(data));
+    // One that failed may wait in the outbox, to be mined later.
+    auto known = co_await know_open_release();
+    if (!known) log::warn("{}", known.error().describe());
+    if (!released) co_return forward_error(released);
+    const auto given = owed.lane.cap.minus_saturating(owed.lane.paid);
+    log::info("gave {} tokens back to {}", format_tokens(given), owed.signer.hex0x());
+    co_return Result<>();
+}
+
+/// Settling took its time: the lane must be what it was, and nothing may have been paid on it since.
+Task<Result<bool>> Settler::is_owed(OwedRelease owed) {
+    const auto payee = context_.keys.wallet()->address();
+    auto lane = co_await context_.chain.lane(owed.signer, payee);
+    if (!lane) co_return forward_error(lane);
+    auto held = co_await context_.ledger.highest_voucher(owed.signer, payee);
+    if (!held) co_return forward_error(held);
+    co_return *lane == owed.lane&&* held&& use_of(**held, *lane) == VoucherUse::drawn && !in_session_(owed.signer);
+}
+
+bool Settler::is_releasing(const Address& payer) const {
+    return release_ && *release_ == chain::call::release(payer, context_.keys.wallet()->address());
+}
+
+Task<Result<>> Settler::know_open_release() {
+    auto open = co_await wallet_.open_intent(ports::TxKind::release);
+    if (!open) co_return forward_error(open);
+    release_.reset();
+    if (*open) release_ = (*open)->data;
+    co_return Result<>();
 }
 
 Task<Result<UnsettledVouchers>> Settler::unsettled() {

@@ -29,6 +29,11 @@ public:
     /// Ends what `start` began. The last call.
     [[nodiscard]] Task<> shut_down();
 
+    /// Whether a release of this payer's lane is under way, perhaps of an earlier run: what it paid now would be void.
+    [[nodiscard]] bool is_releasing(const Address& payer) const;
+    /// Finds out whether an earlier run left a release open. Before sessions are admitted.
+    [[nodiscard]] Task<Result<>> know_open_release();
+
     /// One look: settles what the policy says. failed_precondition if a settlement is running.
     [[nodiscard]] Task<Result<SettleResult>> settle_due();
     /// Settles whatever brings money, because somebody asked.
@@ -52,6 +57,9 @@ private:
     [[nodiscard]] Task<Result<SettleResult>> settle(bool everything);
     /// Releases the lanes that are owed it, as far as their gas is in proportion to what they have earned.
     [[nodiscard]] Task<> release(std::vector<OwedRelease> releases);
+    /// One of them, if it is still owed.
+    [[nodiscard]] Task<Result<>> release_one(OwedRelease owed);
+    [[nodiscard]] Task<Result<bool>> is_owed(OwedRelease owed);
     [[nodiscard]] Task<> keep_looking();
 
     Context& context_;
@@ -63,6 +71,7 @@ private:
     EventSignal changed_;
     TaskGroup tasks_;
     bool settling_ = false;
+    std::optional<Bytes> release_;  ///< calldata of a release that may be mined
     std::string last_failure_;
 };
 

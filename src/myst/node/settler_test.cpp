@@ -166,6 +166,7 @@ protected:
         world_.on_mined = [](const ports::TxIntent&) {};
         settings_.terms.gas_price = Amount(500);  // a release costs 19 units, 1.9 %
         EXPECT_TRUE(world_.run(keep(payer_, Amount(1000))));
+        restart();
     }
     /// Looks at the first block, and at that `blocks` later.
     void look_twice(std::uint64_t blocks) {
@@ -191,6 +192,57 @@ TEST_F(OwedReleaseTest, IsDoneOnceWhatWasDrawnIsFinal) {
     lane_ = {Amount(0), Amount(0), {}, 1};
     EXPECT_TRUE(world_.run(look()));
     EXPECT_EQ(world_.sent.size(), 1U);
+}
+
+TEST_F(OwedReleaseTest, WaitsUntilTheRequestIsFinalAsWell) {
+    const auto requested = std::exchange(lane_.release_at, UnixTime{});
+    look_twice(settings_.finality_blocks);
+    lane_.release_at = requested;
+    EXPECT_TRUE(world_.run(look()));
+    world_.chain.head_number += settings_.finality_blocks - 1;
+    EXPECT_TRUE(world_.run(look()));
+    EXPECT_TRUE(world_.sent.empty()) << "undone by a reorganisation, the payer would go on paying";
+    ++world_.chain.head_number;
+    EXPECT_TRUE(world_.run(look()));
+    EXPECT_EQ(world_.sent.size(), 1U);
+}
+
+TEST_F(OwedReleaseTest, IsNotSentForALaneThatHasChangedSinceItWasLookedAt) {
+    EXPECT_TRUE(world_.run(look()));
+    world_.chain.head_number += settings_.finality_blocks;
+    // Another payer is settled first, and meanwhile a reorganisation undoes this one's request.
+    const Address other{{2}};
+    world_.chain.accounts[other] = {Amount{}, Amount(1000), clock_.unix_now() + kWindow};
+    EXPECT_TRUE(world_.run(keep(other, Amount(1000))));
+    world_.on_mined = [this](const ports::TxIntent& intent) {
+        if (intent.key.starts_with("settle:")) lane_.release_at = {};
+    };
+    EXPECT_TRUE(world_.run(look()));
+    ASSERT_FALSE(world_.sent.empty());
+    for (const auto& intent : world_.sent) EXPECT_TRUE(intent.key.starts_with("settle:"));
+}
+
+TEST_F(OwedReleaseTest, ThePayerIsNotAdmittedWhileItMayStillBeMined) {
+    world_.refuse = [](const ports::TxIntent& intent) -> std::optional<Error> {
+        if (!intent.key.starts_with("release:")) return std::nullopt;
+        return Error{ErrorCode::unavailable, "gas is too dear", ""};
+    };
+    look_twice(settings_.finality_blocks);
+    EXPECT_FALSE(settler_->is_releasing(payer_)) << "nothing was left in the outbox";
+    const auto data = chain::call::release(payer_, payee_);
+    world_.open_intent = ports::TxIntent{"release:old", "old", world_.chain.identity().lanes, data};
+    restart();
+    const auto know = [this]() -> Task<> {
+        auto known = co_await settler_->know_open_release();
+        EXPECT_TRUE(known);
+    };
+    EXPECT_TRUE(world_.run(know()));
+    EXPECT_TRUE(settler_->is_releasing(payer_));
+    EXPECT_FALSE(settler_->is_releasing(Address{{2}}));
+    world_.open_intent.reset();
+    lane_ = {Amount(0), Amount(0), {}, 1};
+    EXPECT_TRUE(world_.run(look()));
+    EXPECT_FALSE(settler_->is_releasing(payer_)) << "it is mined";
 }
 
 TEST_F(OwedReleaseTest, IsLeftToThePayerWhereItIsNotOwed) {

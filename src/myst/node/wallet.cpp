@@ -207,6 +207,12 @@ Task<Result<ports::TxOutcome>> Wallet::submit(ports::TxKind kind, ports::TxInten
                    "repeat the command if it is still wanted");
 }
 
+Task<Result<std::optional<ports::TxIntent>>> Wallet::open_intent(ports::TxKind kind) {
+    auto outbox = sender();
+    if (!outbox) co_return forward_error(outbox);
+    co_return co_await (*outbox)->open_intent(kind);
+}
+
 Task<Result<ports::TxOutcome>> Wallet::execute(ports::TxIntent intent) {
     const auto purpose = intent.purpose;
     log::info("sending a transaction: {}", purpose);

@@ -35,6 +35,9 @@ public:
     [[nodiscard]] Task<Result<ports::TxOutcome>> transact_with_token(ports::TxKind kind, std::string purpose,
                                                                      Bytes data);
 
+    /// The transaction of this kind that is neither mined nor refused yet; none if there is none.
+    [[nodiscard]] Task<Result<std::optional<ports::TxIntent>>> open_intent(ports::TxKind kind);
+
 private:
     [[nodiscard]] Task<Result<ports::TxOutcome>> submit(ports::TxKind kind, ports::TxIntent intent);
     [[nodiscard]] Task<Result<ports::TxOutcome>> execute(ports::TxIntent intent);
