@@ -133,7 +133,9 @@ Task<Result<bool>> Settler::is_owed(OwedRelease owed) {
     if (!lane) co_return forward_error(lane);
     auto held = co_await context_.ledger.highest_voucher(owed.signer, payee);
     if (!held) co_return forward_error(held);
-    co_return *lane == owed.lane&&* held&& use_of(**held, *lane) == VoucherUse::drawn && !in_session_(owed.signer);
+    const bool unchanged = *lane == owed.lane;
+    const bool drawn = held->has_value() && use_of(**held, *lane) == VoucherUse::drawn;
+    co_return unchanged&& drawn && !in_session_(owed.signer);
 }
 
 bool Settler::is_releasing(const Address& payer) const {
