@@ -3,6 +3,7 @@
 #include "myst/base/log.hpp"
 #include "myst/node/offer_list.hpp"
 #include "myst/node/offer_search.hpp"
+#include "myst/node/record_work.hpp"
 #include "myst/runtime/timeout.hpp"
 
 namespace myst::node {
@@ -10,7 +11,8 @@ namespace {
 
 constexpr std::size_t kMaxAttempts = 3;
 constexpr milliseconds kAnswerLimit{5'000};
-constexpr milliseconds kReceiptLimit{2'000};
+constexpr milliseconds kReceiptLimit{2'000};       ///< for relays to take it
+constexpr milliseconds kReceiptWorkLimit{10'000};  ///< for its work before that
 constexpr std::uint64_t kMib = 1 << 20;
 constexpr milliseconds kFirstRetry{250};
 constexpr milliseconds kLongestRetry{5'000};
@@ -152,8 +154,7 @@ Task<> Consumer::run(ProposalFilter filter) {
     std::string reason = outcome ? "the consumer left" : status_.last_error;
     co_await end_session(std::move(reason));
     if (ended) {
-        std::string late = "the relays did not answer in time";
-        auto published = co_await with_timeout(publish_receipt(*ended), kReceiptLimit, std::move(late));
+        auto published = co_await publish_receipt(*ended);
         if (!published) log::warn("{}", published.error().in("publishing the receipt").describe());
     }
     if (protected_ && tunnel_ && !stopping_) {
@@ -395,7 +396,14 @@ Task<Result<>> Consumer::publish_receipt(ReceiptOutcome outcome) {
     receipt.outcome = outcome;
     receipt.time = context_.clock.unix_now();
     auto record = make_receipt(receipt, context_.chain.identity(), signer, context_.rng);
-    auto report = co_await context_.records.publish(std::move(record));
+    const auto author = receipt_author(signer, receipt.payee);
+    std::string long_work = "the work for it took too long";
+    auto working = sign_with_work(context_, std::move(record), author);
+    auto worked = co_await with_timeout(std::move(working), kReceiptWorkLimit, std::move(long_work));
+    if (!worked) co_return forward_error(worked);
+    std::string late = "the relays did not answer in time";
+    auto publishing = context_.records.publish(std::move(*worked));
+    auto report = co_await with_timeout(std::move(publishing), kReceiptLimit, std::move(late));
     if (!report) co_return forward_error(report);
     co_return Result<>();
 }

@@ -2,6 +2,7 @@
 
 #include "myst/base/log.hpp"
 #include "myst/node/offer_list.hpp"
+#include "myst/node/record_work.hpp"
 #include "myst/node/revocation.hpp"
 
 namespace myst::node {
@@ -78,8 +79,10 @@ Task<Result<RevokeResult>> Node::provider_revoke(std::string reason) {
     auto stopped = co_await provider_.stop();
     if (!stopped) co_return forward_error(stopped);
     const auto& key = context_.keys.node();
-    auto record = make_revocation(key, std::move(reason), context_.clock.unix_now(), context_.rng);
-    auto report = co_await context_.records.publish(std::move(record));
+    auto revocation = make_revocation(key, std::move(reason), context_.clock.unix_now(), context_.rng);
+    auto record = co_await sign_with_work(context_, std::move(revocation), key);
+    if (!record) co_return forward_error(record, "revoking the node key");
+    auto report = co_await context_.records.publish(std::move(*record));
     if (!report) co_return forward_error(report, "revoking the node key");
     for (const auto& [relay, why] : report->rejected) log::warn("{} refused the revocation: {}", relay, why);
     co_return RevokeResult{key.node_key(), std::move(report->accepted)};

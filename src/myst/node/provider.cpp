@@ -237,7 +237,7 @@ Task<Result<>> Provider::publish_proposal(seconds lifetime) {
     if (status_.proposal) proposal.published = std::max(proposal.published, status_.proposal->published + seconds(1));
     proposal.expires = proposal.published + lifetime;
     auto offer = make_proposal(proposal, context_.chain.identity(), context_.keys.node(), context_.rng);
-    auto event = co_await sign_with_work(context_, std::move(offer));
+    auto event = co_await sign_with_work(context_, std::move(offer), context_.keys.node());
     if (!event) co_return forward_error(event);
     auto report = co_await context_.records.publish(std::move(*event));
     if (!report) co_return forward_error(report);

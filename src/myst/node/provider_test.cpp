@@ -33,5 +33,19 @@ TEST(Offer, CarriesTheWorkThatRelaysAskOfStrangersAndSoDoesItsWithdrawal) {
     EXPECT_TRUE(world.run(start_and_stop(world, *provider.node)));
 }
 
+Task<> revoke(Node& node) {
+    auto revoked = co_await node.provider_revoke("stolen");
+    EXPECT_TRUE(revoked) << (revoked ? "" : revoked.error().message);
+}
+
+TEST(Revocation, CarriesTheWorkThatRelaysAskOfStrangers) {
+    World world;
+    world.pow_bits = 8;
+    const TestNode provider(world, "provider", provider_settings());
+    EXPECT_TRUE(world.run(revoke(*provider.node)));
+    expect_work(world, 8);
+    EXPECT_EQ(world.bus.stored[0].pubkey, provider.keys->node().node_key());
+}
+
 }  // namespace
 }  // namespace myst::node::test

@@ -33,15 +33,6 @@ Hash32 digest_of(const SettledReceipt& receipt, const NodeKey& author, const por
     return codec::eip712::digest(codec::LaneDomain(chain.chain_id, chain.lanes).separator(), hash);
 }
 
-/// The same again after a restart, and unknown to others: signatures are deterministic (RFC 6979).
-crypto::PrivateKey author_key(const crypto::PrivateKey& payer_key, const Address& payee) {
-    const auto seed = payer_key.sign(crypto::keccak256({as_bytes("mysterium receipt"), payee.view()}));
-    const auto hash = crypto::keccak256({BytesView(seed.r.bytes), BytesView(seed.vs.bytes)});
-    auto key = crypto::PrivateKey::from(hash.bytes);
-    CHECK(key.has_value());  // fails for one hash in 2^127
-    return std::move(*key);
-}
-
 struct Parsed {
     SettledReceipt receipt;
     crypto::CompactSignature signature;
@@ -76,9 +67,18 @@ Result<Parsed> parse(const codec::Event& event, const ports::ChainIdentity& chai
 
 }  // namespace
 
+crypto::PrivateKey receipt_author(const crypto::PrivateKey& payer_key, const Address& payee) {
+    // The same again after a restart: signatures are deterministic (RFC 6979).
+    const auto seed = payer_key.sign(crypto::keccak256({as_bytes("mysterium receipt"), payee.view()}));
+    const auto hash = crypto::keccak256({BytesView(seed.r.bytes), BytesView(seed.vs.bytes)});
+    auto key = crypto::PrivateKey::from(hash.bytes);
+    CHECK(key.has_value());  // fails for one hash in 2^127
+    return std::move(*key);
+}
+
 codec::Event make_receipt(SettledReceipt receipt, const ports::ChainIdentity& chain,
                           const crypto::PrivateKey& payer_key, Rng& rng) {
-    const auto key = author_key(payer_key, receipt.payee);
+    const auto key = receipt_author(payer_key, receipt.payee);
     const auto since_epoch = receipt.time.time_since_epoch();
     const bool is_bad = receipt.outcome == ReceiptOutcome::bad;
     receipt.time = UnixTime(std::chrono::duration_cast<std::chrono::hours>(since_epoch)) + seconds(is_bad ? 1 : 0);

@@ -23,8 +23,10 @@ struct SettledReceipt {
     bool operator==(const SettledReceipt&) const = default;
 };
 
+/// The key that signs the records in which this payer speaks of this payee: always the same, and unknown to others.
+[[nodiscard]] crypto::PrivateKey receipt_author(const crypto::PrivateKey& payer_key, const Address& payee);
 /// `receipt.time` is rounded down to the hour first, and a second later if the outcome is bad. `receipt.payer` follows
-/// from the key. The record's author is a key that only this payer can derive, one for each payee, so that a later
+/// from the key. The record's author is `receipt_author`, so that a later
 /// receipt replaces an earlier one and no other key of the node shows.
 [[nodiscard]] codec::Event make_receipt(SettledReceipt receipt, const ports::ChainIdentity& chain,
                                         const crypto::PrivateKey& payer_key, Rng& rng);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "myst/codec/proof_of_work.hpp"
 #include "myst/codec/record_kinds.hpp"
 #include "myst/node/complaints.hpp"
 #include "myst/node/test_support/session_fixture.hpp"
@@ -152,6 +153,21 @@ TEST_F(Complaints, AreTakenBackByALaterReceiptOfTheSamePayerOnly) {
     EXPECT_EQ(complaints({first_}).size(), 1U) << "a stranger has spoken in the payer's name";
     say(0, ReceiptOutcome::good, seconds(0), first_);
     EXPECT_TRUE(complaints({first_}).empty());
+}
+
+TEST_F(SessionTest, AReceiptCarriesTheWorkThatRelaysAskOfStrangers) {
+    world_.pow_bits = 8;
+    auto settings = consumer_settings().consumer;
+    settings.publish_receipts = true;
+    set_up_consumer(settings);
+    ASSERT_TRUE(world_.run(connect()));
+    ASSERT_TRUE(world_.run(disconnect()));
+    const auto receipt = std::find_if(world_.bus.stored.begin(), world_.bus.stored.end(),
+                                      [](const codec::Event& event) { return event.kind == codec::kReceiptKind; });
+    ASSERT_NE(receipt, world_.bus.stored.end());
+    EXPECT_TRUE(codec::verify_event(*receipt));
+    EXPECT_EQ(codec::proven_work(*receipt), 8U);
+    EXPECT_TRUE(read_receipt(*receipt, world_.chain.identity())) << "the work has broken the payer's signature";
 }
 
 TEST_F(SessionTest, AReceiptIsPublishedOnlyIfTheSettingsSaySo) {
