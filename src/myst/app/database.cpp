@@ -6,6 +6,7 @@
 #include <boost/asio/ip/address.hpp>
 
 #include "myst/base/log.hpp"
+#include "myst/node/record_work.hpp"
 #include "myst/ports/tunnel.hpp"
 
 namespace myst::app {
@@ -129,7 +130,11 @@ Result<> RecordDatabase::open_full(const Config& config, asio::any_io_executor e
     full_ = std::make_unique<db::FullNetwork>(std::move(executor), *hub_, clock, rng, workers, std::move(settings));
     if (!*record) return {};
     log::info("other full nodes find this one at {}", (*record)->relays.front().text());
-    announcer_ = std::make_unique<db::NodeAnnouncer>(*full_, owner.node_key, clock, rng,
+    const node::RecordWork work{workers, rng, config.db.min_pow_bits};
+    auto sign = [work, &key = owner.node_key](codec::Event event) {
+        return node::sign_with_work(work, std::move(event), key);
+    };
+    announcer_ = std::make_unique<db::NodeAnnouncer>(*full_, std::move(sign), clock, rng,
                                                      db::NodeAnnouncer::Settings{std::move(**record)});
     return {};
 }

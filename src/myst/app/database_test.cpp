@@ -1,6 +1,14 @@
 #include "myst/app/database.hpp"
 
+#include <unistd.h>
+#include <filesystem>
+
 #include <gtest/gtest.h>
+
+#include "myst/codec/proof_of_work.hpp"
+#include "myst/crypto/system_rng.hpp"
+#include "myst/runtime/run_task.hpp"
+#include "myst/runtime/timeout.hpp"
 
 namespace myst::app {
 namespace {
@@ -81,6 +89,51 @@ TEST(PeersToFind, FillUpToTheTargetAndAreTwoAtLeast) {
     EXPECT_EQ(count(1, 1), 2U);
     EXPECT_EQ(count(0, 0), 0U);
     EXPECT_EQ(count(0, 3), 0U);
+}
+
+Task<Result<codec::Event>> once_published(ports::RecordNetwork& network) {
+    for (;;) {
+        std::vector<codec::Filter> filters(1);
+        filters.front().kinds = {codec::kNodeRecordKind};
+        auto asking = network.query(std::move(filters), 1);
+        auto found = co_await std::move(asking);
+        if (found && !found->empty()) co_return found->front();
+        co_await sleep_for(milliseconds(1));
+    }
+}
+
+Task<> wait_for_node_record(RecordDatabase& database, TaskGroup& tasks, Result<codec::Event>& record) {
+    database.start(tasks);
+    std::string never = "no node record was published";
+    record = co_await with_timeout(once_published(database.network()), milliseconds(10'000), std::move(never));
+    tasks.cancel();
+    co_await tasks.join();
+}
+
+TEST(OwnNodeRecord, CarriesTheWorkThatRelaysAskOfStrangers) {
+    std::string folder = (std::filesystem::temp_directory_path() / "myst_app_XXXXXX").string();
+    ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+    auto config = with_url("ws://127.0.0.1:7777", true);
+    config.data_dir = folder;
+    config.db.listen = "127.0.0.1:0";
+    config.db.min_pow_bits = 8;
+    SystemClock clock;
+    crypto::SystemRng rng;
+    WorkerPool workers(1);
+    asio::io_context context;
+    const auto key = crypto::PrivateKey::generate(rng);
+    auto database =
+        RecordDatabase::open(config, context.get_executor(), clock, rng, workers, DatabaseOwner{key, "1.0"});
+    ASSERT_TRUE(database) << database.error().message;
+    TaskGroup tasks(context.get_executor());
+    Result<codec::Event> record;
+    ASSERT_EQ(run_task(context, wait_for_node_record(**database, tasks, record)), nullptr);
+    ASSERT_TRUE(record) << record.error().message;
+    EXPECT_TRUE(codec::verify_event(*record));
+    EXPECT_EQ(record->pubkey, key.node_key());
+    EXPECT_EQ(codec::proven_work(*record), 8U);
+    database->reset();
+    std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -5,9 +5,9 @@
 
 namespace myst::db {
 
-NodeAnnouncer::NodeAnnouncer(ports::RecordNetwork& network, const crypto::PrivateKey& node_key, const Clock& clock,
-                             Rng& rng, Settings settings)
-    : network_(network), node_key_(node_key), clock_(clock), rng_(rng), settings_(std::move(settings)) {}
+NodeAnnouncer::NodeAnnouncer(ports::RecordNetwork& network, Signer sign, const Clock& clock, Rng& rng,
+                             Settings settings)
+    : network_(network), sign_(std::move(sign)), clock_(clock), rng_(rng), settings_(std::move(settings)) {}
 
 Task<> NodeAnnouncer::run() {
     for (;;) {
@@ -25,7 +25,10 @@ Task<Result<>> NodeAnnouncer::publish() {
     NodeRecord record = settings_.record;
     record.published = clock_.unix_now();
     record.expires = record.published + settings_.life;
-    auto event = make_node_record(record, node_key_, rng_);
+    auto event = make_node_record(record);
+    if (!event) co_return forward_error(event);
+    auto signing = sign_(std::move(*event));
+    event = co_await std::move(signing);
     if (!event) co_return forward_error(event);
     auto publishing = network_.publish(std::move(*event));
     auto published = co_await std::move(publishing);

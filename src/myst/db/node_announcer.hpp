@@ -1,6 +1,8 @@
 // Publishes the own node record, again and again (docs/records.md, kind 10510).
 #pragma once
 
+#include <functional>
+
 #include "myst/base/clock.hpp"
 #include "myst/db/node_record.hpp"
 #include "myst/ports/record_network.hpp"
@@ -16,8 +18,9 @@ public:
         milliseconds interval{3600'000};  ///< between two versions, give or take a quarter
         milliseconds retry{60'000};       ///< after a failure
     };
-    NodeAnnouncer(ports::RecordNetwork& network, const crypto::PrivateKey& node_key, const Clock& clock, Rng& rng,
-                  Settings settings);
+    /// Puts in what relays ask of the node's records (work), and signs with the node key.
+    using Signer = std::function<Task<Result<codec::Event>>(codec::Event)>;
+    NodeAnnouncer(ports::RecordNetwork& network, Signer sign, const Clock& clock, Rng& rng, Settings settings);
 
     /// Publishes until cancelled.
     [[nodiscard]] Task<> run();
@@ -26,7 +29,7 @@ private:
     [[nodiscard]] Task<Result<>> publish();
 
     ports::RecordNetwork& network_;
-    const crypto::PrivateKey& node_key_;
+    const Signer sign_;
     const Clock& clock_;
     Rng& rng_;
     const Settings settings_;

@@ -51,7 +51,7 @@ Result<> read_tag(const codec::Tag& tag, NodeRecord& record) {
 
 }  // namespace
 
-Result<codec::Event> make_node_record(const NodeRecord& record, const crypto::PrivateKey& node_key, Rng& rng) {
+Result<codec::Event> make_node_record(const NodeRecord& record) {
     codec::Event event;
     event.kind = codec::kNodeRecordKind;
     event.created_at = record.published;
@@ -61,7 +61,6 @@ Result<codec::Event> make_node_record(const NodeRecord& record, const crypto::Pr
     if (auto readable = read_node_record(event); !readable) {
         return fail(ErrorCode::invalid_argument, readable.error().message);
     }
-    codec::sign_event(event, node_key, random_bytes<Hash32>(rng));
     return event;
 }
 

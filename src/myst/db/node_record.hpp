@@ -25,9 +25,8 @@ struct NodeRecord {
     bool operator==(const NodeRecord&) const = default;
 };
 
-/// The signed record. invalid_argument if it breaks the limits that readers set.
-[[nodiscard]] Result<codec::Event> make_node_record(const NodeRecord& record, const crypto::PrivateKey& node_key,
-                                                    Rng& rng);
+/// The record without author and signature. invalid_argument if it breaks the limits that readers set.
+[[nodiscard]] Result<codec::Event> make_node_record(const NodeRecord& record);
 /// Reads a record whose signature was verified. invalid_data with what is wrong with it.
 [[nodiscard]] Result<NodeRecord> read_node_record(const codec::Event& event);
 

@@ -27,8 +27,9 @@ PeerKeeper::Settings quick(AddressScope scope = AddressScope::any) {
 }
 
 codec::Event node_record(const crypto::PrivateKey& key, const std::vector<std::string>& urls, UnixTime now) {
-    crypto::SystemRng rng;
-    return make_node_record(record_of(urls, now), key, rng).value();
+    auto event = make_node_record(record_of(urls, now)).value();
+    codec::sign_event(event, key, Hash32{});
+    return event;
 }
 
 Task<> submit(RecordHub& hub, codec::Event event) {
@@ -210,9 +211,15 @@ public:
           relay(world, {}, 0, false, {}, {}, check),
           network(world.loop.executor(), relay.hub, world.clock, world.rng, world.workers,
                   settings(std::move(configured), wanted)),
-          announcer(network, key, world.clock, world.rng, {record_of({relay.url().text()})}) {
+          announcer(network, signer(key), world.clock, world.rng, {record_of({relay.url().text()})}) {
         relay.start();
         world.loop.group.spawn("network", network.run());
+    }
+    static NodeAnnouncer::Signer signer(const crypto::PrivateKey& key) {
+        return [&key](codec::Event event) -> Task<Result<codec::Event>> {
+            codec::sign_event(event, key, Hash32{});
+            co_return event;
+        };
     }
     FullNetwork::Settings settings(std::vector<RelayUrl> configured, std::size_t wanted) {
         FullNetwork::Settings settings;
