@@ -1,17 +1,15 @@
 #include "myst/node/complaints.hpp"
 
 #include <algorithm>
-#include <set>
 
 #include "myst/codec/record_kinds.hpp"
 #include "myst/node/receipt_record.hpp"
+#include "myst/node/record_pages.hpp"
 
 namespace myst::node {
 namespace {
 
 constexpr std::size_t kPayeesAtOnce = 64;
-constexpr std::size_t kPage = 500;
-constexpr std::size_t kMaxPages = 20;
 
 /// A receipt whose payer's signature was not looked at yet.
 struct Claim {
@@ -31,19 +29,11 @@ Task<Result<>> read_claims(Context& context, std::vector<std::string> names, Cla
     codec::Filter query;
     query.kinds = {codec::kReceiptKind};
     query.tags['d'] = std::move(names);
-    std::set<Hash32> seen;
-    for (std::size_t page = 0; page < kMaxPages; ++page) {
-        std::vector<codec::Filter> filters{query};
-        auto events = co_await context.records.query(std::move(filters), kPage);
+    RecordPages pages(context.records, std::move(query));
+    while (!pages.at_end()) {
+        auto events = co_await pages.next();
         if (!events) co_return forward_error(events, "asking for receipts");
-        bool is_news = false;
-        for (const auto& event : *events) {
-            if (!seen.insert(event.id).second) continue;
-            is_news = true;
-            take(event, context.chain.identity(), claims);
-        }
-        if (!is_news || events->size() < kPage) break;
-        query.until = events->back().created_at;
+        for (const auto& event : *events) take(event, context.chain.identity(), claims);
     }
     co_return Result<>();
 }

@@ -5,31 +5,24 @@
 #include "myst/base/log.hpp"
 #include "myst/node/complaints.hpp"
 #include "myst/node/proposal_record.hpp"
+#include "myst/node/record_pages.hpp"
 
 namespace myst::node {
 namespace {
-
-constexpr std::size_t kPage = 500;  ///< records; what a relay answers to one question
-constexpr std::size_t kLargestPage = 8'000;
-constexpr std::size_t kMaxPages = 20;
 
 /// Gathers the offers of one search.
 class Search {
 public:
     Search(Context& context, ProposalFilter filter)
-        : context_(context), filter_(std::move(filter)), query_(to_query(filter_)) {}
+        : context_(context), filter_(std::move(filter)), pages_(context.records, to_query(filter_)) {}
 
-    /// False: there is nothing further back.
-    Task<Result<bool>> read_page() {
-        std::vector<codec::Filter> query{query_};
-        auto events = co_await context_.records.query(std::move(query), page_);
+    Task<Result<>> read_page() {
+        auto events = co_await pages_.next();
         if (!events) co_return forward_error(events, "asking for proposals");
-        if (events->empty()) co_return false;
-        for (const auto& event : *events) {
-            if (seen_.insert(event.id).second) take(event);
-        }
-        co_return go_back(*events);
+        for (const auto& event : *events) take(event);
+        co_return Result<>();
     }
+    [[nodiscard]] bool at_end() const { return pages_.at_end(); }
 
     [[nodiscard]] std::vector<Proposal> sorted() && {
         sort_by_price(found_);
@@ -37,25 +30,6 @@ public:
     }
 
 private:
-    /// What to ask for next; false: there is nothing further back.
-    bool go_back(const std::vector<codec::Event>& events) {
-        const UnixTime oldest = events.back().created_at;
-        if (query_.until != oldest) {
-            query_.until = oldest;  // and this second again, of which there may be more
-            page_ = kPage;
-            return true;
-        }
-        if (events.size() < kPage) return false;
-        // One second fills the page. A larger one shows the rest, if it comes from the own store; a relay's ends here.
-        if (events.size() == page_ && page_ < kLargestPage) {
-            page_ *= 2;
-        } else {
-            query_.until = oldest - seconds(1);
-            page_ = kPage;
-        }
-        return true;
-    }
-
     void take(const codec::Event& event) {
         auto proposal = read_proposal(event, context_.chain.identity());
         if (!proposal) {
@@ -72,9 +46,7 @@ private:
 
     Context& context_;
     const ProposalFilter filter_;
-    codec::Filter query_;
-    std::size_t page_ = kPage;
-    std::set<Hash32> seen_;
+    RecordPages pages_;
     std::set<std::pair<NodeKey, std::string>> names_;
     std::vector<Proposal> found_;
 };
@@ -83,12 +55,10 @@ private:
 
 Task<Result<std::vector<Proposal>>> find_offers(Context& context, ProposalFilter filter) {
     Search search(context, std::move(filter));
-    for (std::size_t page = 0; page < kMaxPages; ++page) {
-        auto more = co_await search.read_page();
-        if (!more && page == 0) co_return forward_error(more);
-        if (!more) log::warn("the search for offers stopped early: {}", more.error().message);
-        if (!more || !*more) break;
-    }
+    auto read = co_await search.read_page();
+    if (!read) co_return forward_error(read);
+    while (read && !search.at_end()) read = co_await search.read_page();
+    if (!read) log::warn("the search for offers stopped early: {}", read.error().message);
     co_return std::move(search).sorted();
 }
 

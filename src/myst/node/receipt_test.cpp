@@ -141,6 +141,21 @@ TEST_F(Complaints, WeighWhatTheirPayersHaveSettled) {
     EXPECT_EQ(complaints({second_}).size(), 1U);
 }
 
+TEST_F(Complaints, AreFoundBehindAsManyReceiptsOfOneSecondAsFillPages) {
+    say(0, ReceiptOutcome::bad, seconds(9'000), first_);
+    settle(0, first_, "0.25");
+    auto empty = make_receipt(sample(), world_.chain.identity(), payer_[1], world_.rng);
+    empty.tags.front() = {"d", first_.hex0x()};
+    empty.created_at = world_.clock.unix_now();
+    for (std::uint32_t i = 0; i < 1'200; ++i) {
+        auto& copy = world_.bus.stored.emplace_back(empty);
+        copy.id = Hash32{};
+        copy.id.bytes[0] = static_cast<std::uint8_t>(1 + i / 256);
+        copy.id.bytes[1] = static_cast<std::uint8_t>(i % 256);
+    }
+    EXPECT_EQ(complaints({first_}), (std::map<Address, Amount>{{first_, *parse_tokens("0.25")}}));
+}
+
 TEST_F(Complaints, AreTakenBackByALaterReceiptOfTheSamePayerOnly) {
     say(0, ReceiptOutcome::bad, seconds(9'000), first_);
     settle(0, first_, "0.25");
