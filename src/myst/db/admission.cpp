@@ -14,20 +14,26 @@ namespace myst::db {
 namespace {
 
 constexpr std::size_t kMaxListedUrl = 256;
+constexpr std::size_t kMaxReceiptTags = 4;  ///< d, chain, expiration, and nonce
+constexpr std::size_t kMaxReceiptTagBytes = 512;
 
 Refusal invalid(std::string reason) {
     return {RefusalPrefix::invalid, std::move(reason)};
+}
+
+std::size_t tag_bytes(const codec::Event& event) {
+    std::size_t bytes = 0;
+    for (const auto& tag : event.tags) {
+        for (const auto& field : tag) bytes += field.size();
+    }
+    return bytes;
 }
 
 std::optional<Refusal> check_size(const codec::Event& event, const AdmissionPolicy& policy) {
     if (event.content.size() > policy.max_content_bytes) return invalid("the content is too large");
     const bool ephemeral = codec::classify_kind(event.kind) == codec::KindClass::ephemeral;
     if (event.tags.size() > (ephemeral ? policy.max_ephemeral_tags : policy.max_tags)) return invalid("too many tags");
-    std::size_t bytes = 0;
-    for (const auto& tag : event.tags) {
-        for (const auto& field : tag) bytes += field.size();
-    }
-    if (bytes > policy.max_tags_bytes) return invalid("the tags are too large");
+    if (tag_bytes(event) > policy.max_tags_bytes) return invalid("the tags are too large");
     return std::nullopt;
 }
 
@@ -60,6 +66,8 @@ std::optional<Refusal> check_receipt(const codec::Event& event) {
     const auto address = Address::parse(payee);
     if (!address || address->hex0x() != payee) return invalid("a receipt must name its payee in a d tag");
     if (event.content.size() > codec::kMaxReceiptContent) return invalid("the content of the receipt is too large");
+    if (event.tags.size() > kMaxReceiptTags) return invalid("a receipt has four tags at most");
+    if (tag_bytes(event) > kMaxReceiptTagBytes) return invalid("the tags of the receipt are too large");
     return std::nullopt;
 }
 
