@@ -26,13 +26,19 @@ Bytes target_of(const RecordAddress& address) {
     return {text.begin(), text.end()};
 }
 
-/// "<kind>:<pubkey>:<d>", if it is an address of this author at which records are replaced.
+/// What nobody can take back, the author included: who has stolen a key could undo its revocation.
+bool is_for_ever(std::uint32_t kind) {
+    return kind == codec::kDeletionKind || kind == codec::kRevocationKind;
+}
+
+/// "<kind>:<pubkey>:<d>", if it is an address of this author at which records are replaced and can be deleted.
 std::optional<RecordAddress> read_address(std::string_view text, const NodeKey& author) {
     const auto first = text.find(':');
     const auto second = first == std::string_view::npos ? first : text.find(':', first + 1);
     if (second == std::string_view::npos) return std::nullopt;
     const auto kind = parse_u64(text.substr(0, first));
     if (!kind || *kind > codec::kMaxEventKind) return std::nullopt;
+    if (is_for_ever(static_cast<std::uint32_t>(*kind))) return std::nullopt;
     if (text.substr(first + 1, second - first - 1) != author.hex()) return std::nullopt;
     RecordAddress address{static_cast<std::uint32_t>(*kind), author, std::string(text.substr(second + 1))};
     switch (codec::classify_kind(address.kind)) {
@@ -87,7 +93,7 @@ Result<bool> DeletionTable::covered(const NodeKey& author, BytesView target, Uni
 }
 
 Result<bool> DeletionTable::covers(const codec::Event& event) {
-    if (event.kind == codec::kDeletionKind) return false;
+    if (is_for_ever(event.kind)) return false;
     for (const auto& owner : owners_of(event)) {
         auto found = covered(owner, target_of(event.id), event.created_at);
         if (!found || *found) return found;
@@ -129,7 +135,7 @@ Result<> DeletionTable::enact_id(const codec::Event& request, const Hash32& id, 
     const auto& event = (*record)->event();
     const auto owners = owners_of(event);
     const bool owned = std::find(owners.begin(), owners.end(), request.pubkey) != owners.end();
-    if (!owned || event.kind == codec::kDeletionKind) return {};
+    if (!owned || is_for_ever(event.kind)) return {};
     rows.push_back(seq);
     // The versions that this one has replaced must not come back in its place.
     if (const auto address = address_of(event)) return remember(request.pubkey, target_of(*address), event.created_at);

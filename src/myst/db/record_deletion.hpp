@@ -9,7 +9,7 @@
 namespace myst::db {
 
 /// What a deletion request names: records by id, whoever wrote them, and addresses of its author. Tags that are
-/// malformed, or name an address of somebody else, are left out.
+/// malformed, or name an address of somebody else or of a revocation, are left out.
 struct DeletionTargets {
     std::vector<Hash32> ids;
     std::vector<RecordAddress> addresses;
@@ -23,7 +23,7 @@ public:
     /// `database` must have `records` and `kDeletionSchema`, and outlive this.
     explicit DeletionTable(sys::Database& database);
 
-    /// Whether a request that was enacted deletes this record. Never a deletion request.
+    /// Whether a request that was enacted deletes this record. Never a deletion request nor a revocation.
     [[nodiscard]] Result<bool> covers(const codec::Event& event);
     /// Remembers a request. Returns which rows of `records` it deletes; the caller removes them.
     [[nodiscard]] Result<std::vector<std::int64_t>> enact(const codec::Event& request);

@@ -121,6 +121,17 @@ TEST_F(DeletionTest, OfADeletionHasNoEffect) {
     EXPECT_EQ(put(record), PutOutcome::deleted);
 }
 
+TEST_F(DeletionTest, OfARevocationHasNoEffect) {
+    const auto revocation = make_record(author, kRevocationKind, kNow);
+    const auto wish = request(author, {names(revocation), names(author, kRevocationKind, "")});
+    EXPECT_TRUE(deletion_targets(wish->event()).addresses.empty());
+    ASSERT_EQ(put(make_record(author, 1, kNow)), PutOutcome::stored);
+    ASSERT_EQ(put(wish), PutOutcome::stored);
+    EXPECT_EQ(put(revocation), PutOutcome::stored);
+    EXPECT_EQ(put(wish), PutOutcome::revoked);
+    EXPECT_THAT(stored(), ElementsAre(id(revocation)));
+}
+
 TEST_F(DeletionTest, OfAGiftWrapIsForItsRecipient) {
     const auto wrap = make_record(key_of(9), codec::kGiftWrapKind, kNow, {{"p", author.node_key().hex()}});
     const auto next = make_record(key_of(8), codec::kGiftWrapKind, kNow, {{"p", author.node_key().hex()}});

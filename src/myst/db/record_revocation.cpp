@@ -10,6 +10,18 @@ Result<bool> RecordTable::is_revoked(const NodeKey& author) {
     return found;
 }
 
+Result<PutOutcome> RecordTable::put_first_revocation(const Record& record, UnixTime now, const AuthorShare& share) {
+    const auto address = address_of(record.event());
+    const auto before = stored_;
+    if (auto done = remove_revoked(record.event().pubkey); !done) return forward_error(done);
+    // It takes the place of what is gone. Where nothing was here it needs room like any record, and may be refused.
+    if (stored_ == before) {
+        if (auto room = make_room(record, &*address, now, share); !room) return forward_error(room);
+    }
+    if (auto done = insert(record, &*address); !done) return forward_error(done);
+    return PutOutcome::stored;
+}
+
 Result<> RecordTable::remove_revoked(const NodeKey& author) {
     auto query = database_.prepare("SELECT seq FROM records WHERE author=? AND kind<>?");
     query.with(author, codec::kRevocationKind);

@@ -151,13 +151,10 @@ Result<PutOutcome> RecordTable::put_one(const Record& record, UnixTime now, cons
     find_id_.reset();
     if (!known) return forward_error(known);
     if (*known) return PutOutcome::duplicate;
-    if (event.kind == codec::kRevocationKind) {
-        if (auto done = remove_revoked(event.pubkey); !done) return forward_error(done);
-    } else {
-        auto revoked = is_revoked(event.pubkey);
-        if (!revoked) return forward_error(revoked);
-        if (*revoked) return PutOutcome::revoked;
-    }
+    auto revoked = is_revoked(event.pubkey);
+    if (!revoked) return forward_error(revoked);
+    if (event.kind == codec::kRevocationKind && !*revoked) return put_first_revocation(record, now, share);
+    if (event.kind != codec::kRevocationKind && *revoked) return PutOutcome::revoked;
     if (event.kind == codec::kDeletionKind) return put_deletion(record, now, share);
     auto deleted = deletions_.covers(event);
     if (!deleted) return forward_error(deleted);

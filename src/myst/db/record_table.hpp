@@ -76,6 +76,8 @@ private:
     [[nodiscard]] Result<bool> drop_expired(sys::Statement& oldest);
     /// Whether a revocation of this key is here.
     [[nodiscard]] Result<bool> is_revoked(const NodeKey& author);
+    /// The first revocation of a key: stored in the place of the author's other records, or refused without any change.
+    [[nodiscard]] Result<PutOutcome> put_first_revocation(const Record& record, UnixTime now, const AuthorShare& share);
     /// Deletes all records of this author but its revocation.
     [[nodiscard]] Result<> remove_revoked(const NodeKey& author);
     [[nodiscard]] Result<> insert(const Record& record, const RecordAddress* address);

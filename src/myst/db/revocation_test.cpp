@@ -25,6 +25,9 @@ protected:
     codec::Event proposal(std::uint8_t author, seconds ahead = {}) {
         return make_proposal(key_of(author), now + ahead);
     }
+    codec::Event deletion(std::uint8_t author, std::vector<codec::Tag> tags) {
+        return make_event(key_of(author), kDeletionKind, now, std::move(tags));
+    }
     codec::Event revocation(std::uint8_t author, seconds ahead = {}) {
         return make_event(key_of(author), kRevocationKind, now + ahead, {}, "stolen");
     }
@@ -72,6 +75,37 @@ TEST_F(Revocation, NothingOfItsAuthorIsTakenFromThenOn) {
     EXPECT_TRUE(submit(revocation(1, seconds(1))).fresh) << "a later one replaces it";
     EXPECT_FALSE(submit(proposal(1)).accepted);
     EXPECT_EQ(kinds_of(1).size(), 1U);
+}
+
+/// Names the revocation by its id and by its address, and a record besides.
+std::vector<codec::Tag> names(const codec::Event& revocation) {
+    return {{"e", revocation.id.hex()},
+            {"a", std::to_string(kRevocationKind) + ":" + revocation.pubkey.hex() + ":"},
+            {"e", std::string(64, 'a')}};
+}
+
+TEST_F(Revocation, CannotBePreventedByADeletionRequest) {
+    const auto wish = revocation(1);
+    ASSERT_TRUE(submit(deletion(1, names(wish))).fresh);
+    EXPECT_TRUE(submit(wish).fresh);
+    EXPECT_EQ(kinds_of(1), (std::vector<std::uint32_t>{kRevocationKind}));
+}
+
+TEST_F(Revocation, CannotBeTakenBackByADeletionRequest) {
+    const auto wish = revocation(1);
+    ASSERT_TRUE(submit(wish).fresh);
+    EXPECT_FALSE(submit(deletion(1, names(wish))).accepted);
+    EXPECT_EQ(kinds_of(1), (std::vector<std::uint32_t>{kRevocationKind}));
+}
+
+TEST_F(Revocation, ThatIsRefusedLeavesEverythingAsItIs) {
+    ASSERT_TRUE(submit(revocation(1, seconds(1))).fresh);
+    EXPECT_FALSE(submit(revocation(1)).accepted) << "an older one";
+    EXPECT_EQ(kinds_of(1), (std::vector<std::uint32_t>{kRevocationKind}));
+    auto expired = make_event(key_of(2), kRevocationKind, now, {expires(now - seconds(1))});
+    ASSERT_TRUE(submit(proposal(2)).fresh);
+    EXPECT_FALSE(submit(std::move(expired)).accepted);
+    EXPECT_EQ(kinds_of(2), (std::vector<std::uint32_t>{kProposalKind}));
 }
 
 TEST_F(Revocation, MakesRoomForItselfInAFullStore) {
