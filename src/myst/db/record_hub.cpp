@@ -165,7 +165,7 @@ Task<Receipt> RecordHub::submit(SharedRecord record) {
     }
     if (!state_->seen(event).insert(event.id)) co_return accepted_silently("duplicate: this record is here already");
     // Among what was seen may be records that have just been deleted.
-    if (event.kind == codec::kDeletionKind) state_->stored = SeenIds(kSeenCapacity);
+    if (event.kind == codec::kDeletionKind || event.kind == kRevocationKind) state_->stored = SeenIds(kSeenCapacity);
     Receipt receipt;
     receipt.accepted = true;
     receipt.fresh = true;

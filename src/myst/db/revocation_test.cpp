@@ -52,7 +52,8 @@ private:
 };
 
 TEST_F(Revocation, TakesTheProposalsOfItsAuthorAndNoOthers) {
-    ASSERT_TRUE(submit(proposal(1)).fresh);
+    const auto taken = proposal(1);
+    ASSERT_TRUE(submit(taken).fresh);
     ASSERT_TRUE(submit(proposal(2)).fresh);
     int heard = 0;
     codec::Filter all;
@@ -61,6 +62,9 @@ TEST_F(Revocation, TakesTheProposalsOfItsAuthorAndNoOthers) {
     EXPECT_EQ(heard, 1) << "it is told to followers";
     EXPECT_EQ(kinds_of(1), (std::vector<std::uint32_t>{kRevocationKind}));
     EXPECT_EQ(kinds_of(2), (std::vector<std::uint32_t>{kProposalKind}));
+    const auto again = submit(taken);
+    EXPECT_FALSE(again.accepted) << "it is not here any more";
+    EXPECT_EQ(again.message, "blocked: the author has revoked this key");
 }
 
 TEST_F(Revocation, NothingOfItsAuthorIsTakenFromThenOn) {
