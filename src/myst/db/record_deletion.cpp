@@ -21,6 +21,13 @@ Bytes target_of(const Hash32& id) {
     return target;
 }
 
+/// A gift wrap that its recipient has deleted. Apart, because this outlives the recipient's revocation.
+Bytes wrap_target_of(const Hash32& id) {
+    auto target = target_of(id);
+    target.front() = 'w';
+    return target;
+}
+
 Bytes target_of(const RecordAddress& address) {
     const auto text = fmt::format("a{}:{}", address.kind, address.identifier);
     return {text.begin(), text.end()};
@@ -97,6 +104,9 @@ Result<bool> DeletionTable::covers(const codec::Event& event) {
     for (const auto& owner : owners_of(event)) {
         auto found = covered(owner, target_of(event.id), event.created_at);
         if (!found || *found) return found;
+        if (owner == event.pubkey) continue;
+        found = covered(owner, wrap_target_of(event.id), event.created_at);
+        if (!found || *found) return found;
     }
     const auto address = address_of(event);
     if (!address) return false;
@@ -137,6 +147,7 @@ Result<> DeletionTable::enact_id(const codec::Event& request, const Hash32& id, 
     const bool owned = std::find(owners.begin(), owners.end(), request.pubkey) != owners.end();
     if (!owned || is_for_ever(event.kind)) return {};
     rows.push_back(seq);
+    if (event.pubkey != request.pubkey) return remember(request.pubkey, wrap_target_of(id), kForEver);
     // The versions that this one has replaced must not come back in its place.
     if (const auto address = address_of(event)) return remember(request.pubkey, target_of(*address), event.created_at);
     return {};

@@ -168,6 +168,35 @@ TEST_F(DeletionTest, SurvivesARestart) {
     for (const auto* suffix : {"", "-wal", "-shm"}) std::remove((path + suffix).c_str());
 }
 
+std::int64_t rows_of_deletions(const std::string& path) {
+    auto database = sys::Database::open(path, sys::Durability::normal).value();
+    auto count = database.prepare("SELECT count(*) FROM deletions");
+    EXPECT_TRUE(count.step());
+    return count.integer(0);
+}
+
+TEST_F(DeletionTest, IsForgottenWithARevocationExceptForGiftWraps) {
+    const auto path = ::testing::TempDir() + "revoked_" + std::to_string(::getpid()) + ".db";
+    const auto record = make_record(author, 1, kNow);
+    const auto wrap = make_record(key_of(9), codec::kGiftWrapKind, kNow, {{"p", author.node_key().hex()}});
+    const auto wish = request(author, {names(record), names(wrap), names(author, kProposalKind, "x")});
+    const auto of_other = request(other, {names(wrap)});
+    {
+        auto table_of_file = RecordTable::open(path, {}).value();
+        ASSERT_TRUE(table_of_file.put({record, wrap, wish, of_other}, kNow));
+    }
+    EXPECT_EQ(rows_of_deletions(path), 5);
+    {
+        auto table_of_file = RecordTable::open(path, {}).value();
+        const auto outcomes = table_of_file.put({make_record(author, kRevocationKind, kNow), wrap}, kNow);
+        ASSERT_TRUE(outcomes);
+        EXPECT_EQ(outcomes->front(), PutOutcome::stored);
+        EXPECT_EQ(outcomes->back(), PutOutcome::deleted);
+    }
+    EXPECT_EQ(rows_of_deletions(path), 2) << "the wrap, and what the other author asked for";
+    for (const auto* suffix : {"", "-wal", "-shm"}) std::remove((path + suffix).c_str());
+}
+
 TEST(DeletionTargets, AreWhatIsWellFormedAndTheAuthorsOwn) {
     const auto author = key_of(1);
     const auto mine = author.node_key().hex();

@@ -36,7 +36,10 @@ Result<> RecordTable::remove_revoked(const NodeKey& author) {
     for (const auto seq : doomed) {
         if (auto done = remove(seq); !done) return done;
     }
-    return {};
+    // Nothing of this author is taken again, so what he has deleted need not be remembered. Gift wraps that others
+    // wrote to him ('w') stay deleted.
+    auto forget = database_.prepare("DELETE FROM deletions WHERE author=? AND substr(target,1,1)<>x'77'");
+    return forget.with(author).run();
 }
 
 }  // namespace myst::db
