@@ -1,6 +1,7 @@
 #include "myst/db/replication.hpp"
 
 #include <set>
+#include <unordered_set>
 
 #include "myst/base/at_exit.hpp"
 #include "myst/base/log.hpp"
@@ -12,7 +13,9 @@ namespace {
 constexpr std::size_t kMaxRounds = 64;
 constexpr std::size_t kMaxLearnt = 20'000;
 constexpr std::size_t kMaxRuns = 64;  ///< one after the other
-constexpr std::size_t kMaxRefused = 8'192;
+/// More than one run learns: else what it refuses last would push out what it refused first, and all be fetched again.
+constexpr std::size_t kMaxRefused = 65'536;
+static_assert(kMaxRefused > 2 * kMaxLearnt);
 /// A REQ with so many ids stays below the limits of relays, beside the subscriptions of the same connection.
 constexpr std::size_t kIdsPerFilter = 64;
 constexpr std::size_t kFiltersPerPage = 5;
@@ -27,6 +30,18 @@ codec::Filter filter_of(const std::vector<std::uint32_t>& kinds) {
     codec::Filter filter;
     filter.kinds = kinds;
     return filter;
+}
+
+/// Own records, newest first: who reads a peer cares for those most, and what a peer does not take must not stand
+/// before them for ever.
+std::vector<Hash32> newest_first(const SyncSet& set, const std::vector<Hash32>& ids) {
+    const std::unordered_set<Hash32, FixedBytesHash> wanted(ids.begin(), ids.end());
+    std::vector<Hash32> sorted;
+    sorted.reserve(wanted.size());
+    for (std::size_t i = set.size(); i > 0 && sorted.size() < wanted.size(); --i) {
+        if (wanted.contains(set[i - 1].id)) sorted.push_back(set[i - 1].id);
+    }
+    return sorted;
 }
 
 }  // namespace
@@ -128,17 +143,20 @@ Task<Replication::Difference> Replication::converse(std::string name, std::share
         }
         answer = std::move(*next);
     }
+    auto sorting = workers_.run([set, have = std::move(difference.have)] { return newest_first(*set, have); });
+    difference.have = co_await std::move(sorting);
     co_return difference;
 }
 
 void Replication::learn(Difference& difference, const SyncStep& step) {
-    const auto add = [this](std::vector<Hash32>& to, const std::vector<Hash32>& from) {
+    const auto add = [this](std::vector<Hash32>& to, const std::vector<Hash32>& from, std::size_t most) {
         for (const auto& id : from) {
-            if (to.size() < kMaxLearnt && !refused_.contains(id)) to.push_back(id);
+            if (to.size() < most && !refused_.contains(id)) to.push_back(id);
         }
     };
-    add(difference.have, step.have);
-    add(difference.need, step.need);
+    // Own records are not more than are here, and the newest of them must be among these.
+    add(difference.have, step.have, difference.own);
+    add(difference.need, step.need, kMaxLearnt);
 }
 
 Task<Replication::Moved> Replication::fetch(std::vector<Hash32> need) {

@@ -81,6 +81,7 @@ struct OddRelay {
     std::string to_event;              ///< why no record is taken; empty: all are
     int opened = 0;                    ///< NEG-OPENs
     int offered = 0;                   ///< EVENTs
+    std::vector<UnixTime> order;       ///< of the EVENTs, as they came
     int queries = 0;                   ///< other than subscriptions
     [[nodiscard]] RelayUrl url() const {
         return *RelayUrl::parse("ws://127.0.0.1:" + std::to_string(acceptor.local_endpoint().port()));
@@ -110,6 +111,7 @@ struct OddRelay {
                 if (!answer.empty()) co_await say(client, std::move(answer));
             } else if (auto* event = std::get_if<EventMessage>(&*message)) {
                 ++offered;
+                order.push_back(event->record->event().created_at);
                 co_await say(client, encode_ok(event->record->event().id, to_event.empty(), to_event));
             } else if (auto* req = std::get_if<ReqMessage>(&*message)) {
                 co_await answer_req(client, std::move(*req));

@@ -172,6 +172,24 @@ TEST(Replication, OffersAgainWhatThePeerCouldNotTakeAtTheMoment) {
     EXPECT_EQ(offers("blocked: not for me"), 1);
 }
 
+Task<> offer_many(World& world, OddRelay& relay, Follower& follower, std::size_t count) {
+    const auto now = world.now();
+    // The later of the series, the older.
+    co_await put_all(*follower.store, series(now, 0, static_cast<std::uint16_t>(count)), now);
+    world.loop.group.spawn("odd relay", relay.run());
+    world.loop.group.spawn("network", follower.network->run());
+    co_await until([&] { return relay.order.size() == count; });
+    EXPECT_TRUE(std::is_sorted(relay.order.begin(), relay.order.end(), std::greater<>()));
+}
+
+TEST(Replication, OffersTheNewestFirst) {
+    World world;
+    OddRelay relay(world);
+    relay.to_neg_open = R"(["NEG-MSG","$","6100000200"])";
+    Follower follower(world, {relay.url()});
+    world.loop.run(offer_many(world, relay, follower, 200));
+}
+
 Task<> babble(World& world, OddRelay& relay, Follower& follower) {
     relay.stored = series(world.now(), 0, 3);
     world.loop.group.spawn("odd relay", relay.run());
