@@ -6,7 +6,6 @@
 #include "myst/base/log.hpp"
 #include "myst/base/random_below.hpp"
 #include "myst/runtime/timeout.hpp"
-#include "myst/sys/name_lookup.hpp"
 
 namespace myst::db {
 namespace {
@@ -198,7 +197,7 @@ const PeerInUse* PeerKeeper::find(const RelayUrl& url) const {
 }
 
 Task<Result<asio::ip::address>> PeerKeeper::address_of(RelayUrl url) {
-    auto limited = with_timeout(sys::look_up(url.host), settings_.lookup_timeout, "name lookup: no answer");
+    auto limited = with_timeout(settings_.look_up(url.host), settings_.lookup_timeout, "name lookup: no answer");
     auto addresses = co_await std::move(limited);
     if (!addresses) co_return forward_error(addresses);
     for (const auto& address : *addresses) {
