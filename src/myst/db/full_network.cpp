@@ -143,7 +143,8 @@ Task<RelayEnd> FullNetwork::visit(RelayUrl url, asio::ip::address address) {
     auto settings = settings_.peers.client;
     settings.url = std::move(url);
     settings.socket.address = address;
-    const auto client = peers_.add(std::move(settings));
+    settings.mailboxes = nullptr;  // a stranger is told no key of this node
+    const auto client = peers_.add(std::move(settings), RelaySet::Trust::found);
     const AtExit gone([this, client] {
         exchanges_.erase(client.get());
         peers_.remove(*client);

@@ -245,8 +245,6 @@ bool RelayClient::Impl::send(std::string message) {
 
 void RelayClient::Impl::send_req(const std::string& subscription, const LiveSubscription& live) {
     const auto filters = live.resume_filters(settings.overlap, clock_.unix_now());
-    // Before it is asked for, so that nothing arrives while the relay still refuses.
-    std::ignore = prove_recipients(filters);
     if (!send(encode_req(subscription, filters))) {
         log::warn("relay {}: a subscription had to be left out: too many messages wait", name);
     }

@@ -51,6 +51,15 @@ Task<> wait_for_answers(std::shared_ptr<Round<T>> round, milliseconds grace, mil
     }
 }
 
+/// Whether these filters name kinds, and none whose records are only for those who follow them at the moment.
+bool is_public(const std::vector<codec::Filter>& filters) {
+    return std::all_of(filters.begin(), filters.end(), [](const codec::Filter& filter) {
+        return !filter.kinds.empty() && std::none_of(filter.kinds.begin(), filter.kinds.end(), [](std::uint32_t kind) {
+            return codec::classify_kind(kind) == codec::KindClass::ephemeral;
+        });
+    });
+}
+
 }  // namespace
 
 /// Ends the subscription when it is destroyed.
@@ -72,31 +81,40 @@ RelaySet::RelaySet(asio::any_io_executor executor, const Clock& clock, Rng& rng,
     for (const auto& url : settings_.relays) {
         auto client = settings_.client;
         client.url = url;
-        std::ignore = add(std::move(client));
+        std::ignore = add(std::move(client), Trust::configured);
     }
 }
 
-std::shared_ptr<RelayClient> RelaySet::add(RelayClient::Settings settings) {
+std::shared_ptr<RelayClient> RelaySet::add(RelayClient::Settings settings, Trust trust) {
     auto client = std::make_shared<RelayClient>(executor_, clock_, rng_, workers_, std::move(settings));
-    client->on_connected([this, weak = std::weak_ptr<RelayClient>(client)] {
+    client->on_connected([this, trust, weak = std::weak_ptr<RelayClient>(client)] {
         const auto connected = weak.lock();
         if (!connected) return;
-        if (!kept_.empty()) tasks_.spawn("own records to a relay", send_kept(weak));
+        if (trust == Trust::configured && !kept_.empty()) tasks_.spawn("own records to a relay", send_kept(weak));
         if (on_connected_) on_connected_(*connected);
     });
     clients_.push_back(client);
+    if (trust == Trust::found) found_.insert(client.get());
     for (const auto& each : live_) {
-        if (const auto live = each.lock()) {
-            live->parts.emplace(client.get(), client->subscribe(live->filters, live->callback));
-        }
+        if (const auto live = each.lock()) subscribe_at(*client, *live, trust);
     }
     return client;
+}
+
+void RelaySet::subscribe_at(RelayClient& client, Live& live, Trust trust) {
+    if (trust == Trust::found && !is_public(live.filters)) return;
+    live.parts.emplace(&client, client.subscribe(live.filters, live.callback));
+}
+
+RelaySet::Trust RelaySet::trust_in(const RelayClient& client) const {
+    return found_.contains(&client) ? Trust::found : Trust::configured;
 }
 
 void RelaySet::remove(const RelayClient& client) {
     for (const auto& each : live_) {
         if (const auto live = each.lock()) live->parts.erase(&client);
     }
+    found_.erase(&client);
     std::erase_if(clients_, [&](const auto& each) { return each.get() == &client; });
 }
 
@@ -109,6 +127,7 @@ std::vector<RelayClient*> RelaySet::chosen(Absent absent) {
     std::vector<RelayClient*> connected;
     std::vector<RelayClient*> all;
     for (const auto& client : clients_) {
+        if (trust_in(*client) == Trust::found) continue;
         all.push_back(client.get());
         if (client->connected()) connected.push_back(client.get());
     }
@@ -125,6 +144,7 @@ Task<ports::PublishReport> RelaySet::publish(SharedRecord record, Absent absent)
     }
     ports::PublishReport report;
     for (const auto& client : clients_) {
+        if (trust_in(*client) == Trust::found) continue;
         if (std::find(asked.begin(), asked.end(), client.get()) != asked.end()) continue;
         report.rejected.emplace_back(client->status().url, "not connected");
     }
@@ -197,9 +217,7 @@ Task<Result<std::vector<SharedRecord>>> RelaySet::query(std::vector<codec::Filte
 std::unique_ptr<ports::Subscription> RelaySet::subscribe(std::vector<codec::Filter> filters,
                                                          RelayClient::Callback callback) {
     auto live = std::make_shared<Live>(Live{std::move(filters), std::move(callback)});
-    for (const auto& client : clients_) {
-        live->parts.emplace(client.get(), client->subscribe(live->filters, live->callback));
-    }
+    for (const auto& client : clients_) subscribe_at(*client, *live, trust_in(*client));
     std::erase_if(live_, [](const std::weak_ptr<Live>& each) { return each.expired(); });
     live_.push_back(live);
     return std::make_unique<Handle>(std::move(live));

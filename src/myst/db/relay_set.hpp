@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <vector>
 
 #include "myst/db/relay_client.hpp"
@@ -21,6 +22,9 @@ public:
     };
     /// Whom to ask when no relay is connected at the moment.
     enum class Absent { skip, wait_for };
+    /// Who chose a relay. One that was `found` in the records of a stranger is not shown who this node is: it gets
+    /// neither the own records directly, nor subscriptions for what is addressed to somebody.
+    enum class Trust { configured, found };
 
     RelaySet(asio::any_io_executor executor, const Clock& clock, Rng& rng, WorkerPool& workers, Settings settings);
     RelaySet(const RelaySet&) = delete;
@@ -29,18 +33,19 @@ public:
     /// Keeps the connections until cancelled.
     [[nodiscard]] Task<> run();
 
-    /// Sends a record to every connected relay at once. With `wait_for`, and if none is connected, waits for the first.
+    /// Sends a record to every connected relay at once, those that were found excepted. With `wait_for`, and if none is connected, waits for the first.
     /// Returns when all have answered, or shortly after the first has accepted; the others count as rejections.
     [[nodiscard]] Task<ports::PublishReport> publish(SharedRecord record, Absent absent);
-    /// Sends an own record again to every relay that (re)connects, until it expires or is replaced.
+    /// Sends an own record again to every configured relay that (re)connects, until it expires or is replaced.
     void keep(const SharedRecord& record);
-    /// The merged answers of the relays that answered in time; unavailable if none did.
+    /// The merged answers of the configured relays that answered in time; unavailable if none did.
     [[nodiscard]] Task<Result<std::vector<SharedRecord>>> query(std::vector<codec::Filter> filters, std::size_t limit);
-    /// Adds a relay; `client.url` is its address. It takes part in everything from now on, subscriptions included; its
-    /// connections are the caller's (`connect_once`).
-    [[nodiscard]] std::shared_ptr<RelayClient> add(RelayClient::Settings client);
+    /// Adds a relay; `client.url` is its address. It takes part in everything that its trust permits from now on,
+    /// subscriptions included; its connections are the caller's (`connect_once`).
+    [[nodiscard]] std::shared_ptr<RelayClient> add(RelayClient::Settings client, Trust trust);
     void remove(const RelayClient& client);
-    /// Subscribes at every relay, those that are added later too; the same record may come from several of them.
+    /// Subscribes at every relay, those that are added later too. Found ones are asked only if every filter names kinds,
+    /// and none of them ephemeral. The same record may come from several of them.
     [[nodiscard]] std::unique_ptr<ports::Subscription> subscribe(std::vector<codec::Filter> filters,
                                                                  RelayClient::Callback callback);
     [[nodiscard]] std::vector<ports::RelayStatus> status() const;
@@ -58,6 +63,9 @@ private:
         std::map<const RelayClient*, std::unique_ptr<ports::Subscription>> parts{};
     };
     class Handle;
+    /// Subscribes at one relay, if it may see the filters.
+    static void subscribe_at(RelayClient& client, Live& live, Trust trust);
+    [[nodiscard]] Trust trust_in(const RelayClient& client) const;
 
     asio::any_io_executor executor_;
     const Clock& clock_;
@@ -65,6 +73,7 @@ private:
     WorkerPool& workers_;
     const Settings settings_;
     std::vector<std::shared_ptr<RelayClient>> clients_;
+    std::set<const RelayClient*> found_;  ///< those of `clients_` that were found
     std::vector<std::weak_ptr<Live>> live_;
     std::map<RecordAddress, SharedRecord> kept_;
     std::function<void(const RelayClient&)> on_connected_;
