@@ -71,8 +71,7 @@ TEST(Replication, ANodeThatWasAwayFetchesLittleMoreThanItMissed) {
 
 Task<> later(World& world, TestRelay& relay, Follower& follower) {
     world.loop.group.spawn("network", follower.network->run());
-    co_await until([&] { return follower.network->relays().front().connected; });
-    co_await sleep_for(milliseconds(50));
+    co_await until([&] { return follower.network->relays().front().in_common.has_value(); });
     // Past the hub, so that no subscription sees it.
     const auto now = world.now();
     co_await put_all(*relay.store, series(now, 0, 1), now);
