@@ -110,7 +110,8 @@ Task<> PeerKeeper::keep(Slots::iterator slot) {
     auto address = co_await address_of(url);
     if (!address) {
         log::debug("peers: {}: {}", url.text(), address.error().message);
-        book_.failed(url, clock_.now());
+        // Nobody has asked for it while another look-up is under way: it is not its fault.
+        if (address.error().code != ErrorCode::limit_exceeded) book_.failed(url, clock_.now());
         co_return;
     }
     book_.looked_up(url, *address);
@@ -197,7 +198,8 @@ const PeerInUse* PeerKeeper::find(const RelayUrl& url) const {
 }
 
 Task<Result<asio::ip::address>> PeerKeeper::address_of(RelayUrl url) {
-    auto limited = with_timeout(settings_.look_up(url.host), settings_.lookup_timeout, "name lookup: no answer");
+    auto asking = settings_.look_up ? settings_.look_up(url.host) : names_.look_up(url.host);
+    auto limited = with_timeout(std::move(asking), settings_.lookup_timeout, "name lookup: no answer");
     auto addresses = co_await std::move(limited);
     if (!addresses) co_return forward_error(addresses);
     for (const auto& address : *addresses) {

@@ -20,7 +20,7 @@ namespace myst::db {
 
 /// Whether somebody has put down a stake for this node key. A failure means that nobody can tell at the moment.
 using IsRegistered = std::function<Task<Result<bool>>(NodeKey)>;
-/// The addresses of a host; see sys::look_up.
+/// The addresses of a host; see sys::SideLookup::look_up.
 using LookUp = std::function<Task<Result<std::vector<asio::ip::address>>>(std::string host)>;
 
 /// Control thread. Everything given by reference must outlive the keeper.
@@ -37,7 +37,7 @@ public:
         milliseconds exchange_interval{30 * 60'000};  ///< between two exchanges of a found peer, on average
         milliseconds rest{3600'000};                  ///< of a peer that was exchanged
         milliseconds registry_interval{10 * 60'000};  ///< between two questions for the authors' registration
-        LookUp look_up = sys::look_up;
+        LookUp look_up{};  ///< none: the system's resolver, on a thread of its own
         milliseconds lookup_timeout{10'000};
     };
     /// Connects to a relay at one of its addresses, and replicates with it until the connection is over. Says
@@ -82,6 +82,7 @@ private:
     Rng& rng_;
     const Visit visit_;
     const Settings settings_;
+    sys::SideLookup names_;  ///< strangers choose them, so they must not delay the look-ups of others
     PeerBook book_;
     std::vector<PeerInUse> configured_;
     Slots slots_;

@@ -58,7 +58,7 @@ struct FakePeers {
     PeerKeeper::Settings counting(PeerKeeper::Settings settings) {
         settings.look_up = [this, look_up = std::move(settings.look_up)](std::string host) {
             ++lookups;
-            return look_up(std::move(host));
+            return look_up ? look_up(std::move(host)) : names.look_up(std::move(host));
         };
         return settings;
     }
@@ -82,6 +82,7 @@ struct FakePeers {
     std::vector<std::string> visits;
     std::vector<std::string> addresses;
     int lookups = 0;
+    sys::SideLookup names;
     RelayEnd end = RelayEnd::lost;  ///< `lost`: the connection lasts
     PeerKeeper keeper;
 };
