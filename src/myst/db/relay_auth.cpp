@@ -43,8 +43,8 @@ std::optional<std::string> find_fault(const codec::Event& answer, const RelayUrl
     if (answer.kind != codec::kAuthKind) return "an AUTH message takes an event of kind 22242";
     if (answer.tag("challenge").value_or("") != challenge) return "the challenge is another one";
     const auto named = RelayUrl::parse(answer.tag("relay").value_or(""));
-    // The rest may differ: proxies change it.
-    if (!named || named->host != relay.host) {
+    // The rest may differ: proxies change it. Several relays may share a host.
+    if (!named || named->host != relay.host || named->port != relay.port) {
         return "the answer is for another relay; this one is " + relay.text();
     }
     if (answer.created_at > now + kFreshness || answer.created_at < now - kFreshness) {

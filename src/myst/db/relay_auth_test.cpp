@@ -1,6 +1,8 @@
 // Proofs of keys (NIP-42), and what only recipients may read.
 #include "myst/db/relay_auth.hpp"
 
+#include <boost/asio/ip/tcp.hpp>
+
 #include "myst/db/relay_fixtures.hpp"
 
 namespace myst::db::test {
@@ -46,7 +48,7 @@ TEST_P(AuthFault, IsFound) {
 INSTANTIATE_TEST_SUITE_P(
     Answers, AuthFault,
     ::testing::Values(Fault{"None", [](codec::Event&) {}, ""},
-                      Fault{"OtherPath", [](codec::Event& e) { e.tags[0][1] = "wss://127.0.0.1:443/x"; }, ""},
+                      Fault{"OtherPath", [](codec::Event& e) { e.tags[0][1] = "ws://127.0.0.1:80/x"; }, ""},
                       Fault{"TenMinutesOld", [](codec::Event& e) { e.created_at -= seconds(600); }, ""},
                       Fault{"Old", [](codec::Event& e) { e.created_at -= seconds(601); }, "the answer's time"},
                       Fault{"Early", [](codec::Event& e) { e.created_at += seconds(601); }, "the answer's time"},
@@ -54,6 +56,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Fault{"OtherChallenge", [](codec::Event& e) { e.tags[1][1] = "c0ffe"; }, "the challenge"},
                       Fault{"NoChallenge", [](codec::Event& e) { e.tags.pop_back(); }, "the challenge"},
                       Fault{"OtherRelay", [](codec::Event& e) { e.tags[0][1] = "ws://127.0.0.2"; },
+                            "the answer is for another relay"},
+                      Fault{"OtherPort", [](codec::Event& e) { e.tags[0][1] = "ws://127.0.0.1:81"; },
                             "the answer is for another relay"},
                       Fault{"NoRelay", [](codec::Event& e) { e.tags.erase(e.tags.begin()); },
                             "the answer is for another relay"}),
@@ -181,6 +185,19 @@ TEST(RelayAuth, WithoutAUrlNobodyIsAsked) {
     world.loop.run(unasked(world, relay));
 }
 
+/// A free port of the loopback address, which only a relay that shares it can use meanwhile.
+struct ReservedPort {
+    explicit ReservedPort(World& world) : socket(world.loop.context, asio::ip::tcp::v4()) {
+        socket.set_option(asio::socket_base::reuse_address(true));
+        socket.bind({asio::ip::address_v4::loopback(), 0});
+    }
+    [[nodiscard]] std::uint16_t number() const { return socket.local_endpoint().port(); }
+    [[nodiscard]] RelayAccess strict() const {
+        return {RelayUrl::parse("ws://127.0.0.1:" + std::to_string(number())).value(), true};
+    }
+    asio::ip::tcp::socket socket;
+};
+
 struct Reader {
     Reader(World& world, RelayUrl url, std::shared_ptr<const ports::MailboxKeys> keys) {
         auto settings = quick_client(std::move(url));
@@ -220,7 +237,8 @@ Task<> read_mailboxes(World& world, TestRelay& relay, Reader& reader, std::share
 
 TEST(RelayAuth, OurClientProvesTheKeysOfItsMailboxes) {
     World world;
-    TestRelay relay(world, {}, 0, false, strict());
+    const ReservedPort port(world);
+    TestRelay relay(world, {}, port.number(), false, port.strict());
     auto keys = std::make_shared<ports::MailboxKeys>();
     Reader reader(world, relay.url(), keys);
     world.loop.run(read_mailboxes(world, relay, reader, keys));
