@@ -46,8 +46,7 @@ std::string connection_id(const Request& request) {
     return {value.data(), value.size()};
 }
 
-Response refusal(const Request& request, Welcome welcome) {
-    if (welcome == Welcome::is_self) return Response(http::status::loop_detected, request.version());
+Response refusal(const Request& request) {
     Response response(http::status::service_unavailable, request.version());
     response.set(http::field::retry_after, "30");
     return response;
@@ -106,12 +105,11 @@ Task<Result<std::unique_ptr<WebSocket>>> accept_client(asio::ip::tcp::socket soc
         co_return socket_failure("reading the request", read_error);
     }
     Request request = parser.release();
-    const Welcome welcome = admit(Visitor{last_forwarded_for(request), connection_id(request)});
-    const bool admitted = welcome == Welcome::come_in;
+    const bool admitted = admit(Visitor{last_forwarded_for(request), connection_id(request)}) == Welcome::come_in;
     if (admitted && websocket::is_upgrade(request)) {
         co_return co_await upgrade(std::move(stream), std::move(request), std::move(settings));
     }
-    Response response = admitted ? answer(request, *information) : refusal(request, welcome);
+    Response response = admitted ? answer(request, *information) : refusal(request);
     response.keep_alive(false);
     response.prepare_payload();
     const auto [write_error, sent] = co_await http::async_write(stream, response, no_throw);

@@ -21,8 +21,7 @@ struct Visitor {
 };
 enum class Welcome {
     come_in,
-    busy,     ///< status 503
-    is_self,  ///< status 508: the node has called its own relay
+    busy,  ///< status 503
 };
 /// Decides, once the request has been read, whether its sender may come in.
 using Admit = std::function<Welcome(const Visitor& visitor)>;

@@ -146,8 +146,10 @@ private:
         socket_settings.handshake_timeout = settings_.limits.handshake_timeout;
         socket_settings.idle_timeout = settings_.limits.idle_timeout;
         detail::Admit admit_client = [this, held](const detail::Visitor& visitor) {
+            // The own client knows now. Whoever passes a node's number on learns nothing: he is answered as when the
+            // relay is full.
             if (settings_.self_check && settings_.self_check->meet(visitor.connection_id)) {
-                return detail::Welcome::is_self;
+                return detail::Welcome::busy;
             }
             const bool admitted = !held->proxied() || admit(*held, visitor.forwarded_for);
             return admitted ? detail::Welcome::come_in : detail::Welcome::busy;

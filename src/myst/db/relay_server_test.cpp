@@ -436,6 +436,27 @@ TEST_F(RelayServerTest, DescribesItself) {
     world.loop.run(information(relay));
 }
 
+Task<> number_passed_on(TestRelay& relay, SelfCheck& check) {
+    relay.start();
+    const auto id = check.begin();
+    sys::HttpRequest request;
+    request.url = "http://127.0.0.1:" + std::to_string(relay.server->local_port());
+    request.headers = {{std::string(kConnectionHeader), id}};
+    auto answer = co_await sys::http_request(request);
+    EXPECT_TRUE(answer);
+    if (answer) {
+        EXPECT_EQ(answer->status, 503U);
+        EXPECT_EQ(answer->header("Retry-After"), "30");
+    }
+    EXPECT_TRUE(check.end(id)) << "the node itself knows";
+}
+
+TEST_F(RelayServerTest, NobodyElseLearnsThatANodeHasCalledItself) {
+    auto check = std::make_shared<SelfCheck>(world.rng);
+    TestRelay relay(world, {}, 0, false, {}, {}, check);
+    world.loop.run(number_passed_on(relay, *check));
+}
+
 TEST_F(RelayServerTest, AnAddressInUseIsExplained) {
     TestRelay relay(world);
     RelayServer::Settings settings;
