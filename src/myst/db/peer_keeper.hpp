@@ -37,7 +37,7 @@ public:
         milliseconds exchange_interval{30 * 60'000};  ///< between two exchanges of a found peer, on average
         milliseconds rest{3600'000};                  ///< of a peer that was exchanged
         milliseconds registry_interval{10 * 60'000};  ///< between two questions for the authors' registration
-        LookUp look_up{};  ///< none: the system's resolver, on a thread of its own
+        LookUp look_up{};                             ///< none: the system's resolver, on a thread of its own
         milliseconds lookup_timeout{10'000};
     };
     /// Connects to a relay at one of its addresses, and replicates with it until the connection is over. Says

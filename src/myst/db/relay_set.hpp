@@ -33,8 +33,9 @@ public:
     /// Keeps the connections until cancelled.
     [[nodiscard]] Task<> run();
 
-    /// Sends a record to every connected relay at once, those that were found excepted. With `wait_for`, and if none is connected, waits for the first.
-    /// Returns when all have answered, or shortly after the first has accepted; the others count as rejections.
+    /// Sends a record to every connected relay at once, those that were found excepted. With `wait_for`, and if none is
+    /// connected, waits for the first. Returns when all have answered, or shortly after the first has accepted; the
+    /// others count as rejections.
     [[nodiscard]] Task<ports::PublishReport> publish(SharedRecord record, Absent absent);
     /// Sends an own record again to every configured relay that (re)connects, until it expires or is replaced.
     void keep(const SharedRecord& record);
@@ -44,8 +45,8 @@ public:
     /// subscriptions included; its connections are the caller's (`connect_once`).
     [[nodiscard]] std::shared_ptr<RelayClient> add(RelayClient::Settings client, Trust trust);
     void remove(const RelayClient& client);
-    /// Subscribes at every relay, those that are added later too. Found ones are asked only if every filter names kinds,
-    /// and none of them ephemeral. The same record may come from several of them.
+    /// Subscribes at every relay, those that are added later too. Found ones are asked only if every filter names
+    /// kinds, and none of them ephemeral. The same record may come from several of them.
     [[nodiscard]] std::unique_ptr<ports::Subscription> subscribe(std::vector<codec::Filter> filters,
                                                                  RelayClient::Callback callback);
     [[nodiscard]] std::vector<ports::RelayStatus> status() const;
