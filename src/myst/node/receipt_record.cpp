@@ -33,38 +33,6 @@ Hash32 digest_of(const SettledReceipt& receipt, const NodeKey& author, const por
     return codec::eip712::digest(codec::LaneDomain(chain.chain_id, chain.lanes).separator(), hash);
 }
 
-struct Parsed {
-    SettledReceipt receipt;
-    crypto::CompactSignature signature;
-};
-
-Result<Parsed> parse(const codec::Event& event, const ports::ChainIdentity& chain) {
-    const auto bad = [](const char* what) { return fail(ErrorCode::invalid_data, std::string("receipt: ") + what); };
-    if (event.kind != codec::kReceiptKind) return bad("wrong kind");
-    if (!names_chain(event, chain)) return bad("it is for another chain or contract");
-    auto json = crypto::parse_json(event.content, codec::kMaxReceiptContent);
-    if (!json) return forward_error(json, "receipt content");
-    const auto* object = json->if_object();
-    if (!object) return bad("the content is not an object");
-    JsonMembers members(*object);
-    Parsed parsed;
-    auto& receipt = parsed.receipt;
-    receipt.payer = members.address("payer");
-    receipt.epoch = static_cast<std::uint32_t>(members.number("epoch", 0, codec::kMaxEpoch));
-    receipt.total = members.amount("total");
-    receipt.mib = members.number("mib", 0, kMostMib);
-    const auto outcome = members.text("outcome", 4);
-    parsed.signature = {members.hex<Hash32>("r"), members.hex<Hash32>("vs")};
-    if (members.number("v", 1, 1) != 1 || !members.problem().empty()) return bad("a member is missing or malformed");
-    if (outcome != "good" && outcome != "bad") return bad("unknown outcome");
-    receipt.outcome = outcome == "good" ? ReceiptOutcome::good : ReceiptOutcome::bad;
-    auto payee = Address::parse(event.tag("d").value_or(""));
-    if (!payee || payee->hex0x() != event.tag("d")) return bad("the d tag is not an address in lower case");
-    receipt.payee = *payee;
-    receipt.time = event.created_at;
-    return parsed;
-}
-
 }  // namespace
 
 crypto::PrivateKey receipt_author(const crypto::PrivateKey& payer_key, const Address& payee) {
@@ -102,20 +70,44 @@ codec::Event make_receipt(SettledReceipt receipt, const ports::ChainIdentity& ch
     return event;
 }
 
-Result<SettledReceipt> claim_of(const codec::Event& event, const ports::ChainIdentity& chain) {
-    auto parsed = parse(event, chain);
-    if (!parsed) return forward_error(parsed);
-    return parsed->receipt;
+Result<ReceiptClaim> claim_of(const codec::Event& event, const ports::ChainIdentity& chain) {
+    const auto bad = [](const char* what) { return fail(ErrorCode::invalid_data, std::string("receipt: ") + what); };
+    if (event.kind != codec::kReceiptKind) return bad("wrong kind");
+    if (!names_chain(event, chain)) return bad("it is for another chain or contract");
+    auto json = crypto::parse_json(event.content, codec::kMaxReceiptContent);
+    if (!json) return forward_error(json, "receipt content");
+    const auto* object = json->if_object();
+    if (!object) return bad("the content is not an object");
+    JsonMembers members(*object);
+    ReceiptClaim claim;
+    claim.author = event.pubkey;
+    auto& receipt = claim.receipt;
+    receipt.payer = members.address("payer");
+    receipt.epoch = static_cast<std::uint32_t>(members.number("epoch", 0, codec::kMaxEpoch));
+    receipt.total = members.amount("total");
+    receipt.mib = members.number("mib", 0, kMostMib);
+    const auto outcome = members.text("outcome", 4);
+    claim.signature = {members.hex<Hash32>("r"), members.hex<Hash32>("vs")};
+    if (members.number("v", 1, 1) != 1 || !members.problem().empty()) return bad("a member is missing or malformed");
+    if (outcome != "good" && outcome != "bad") return bad("unknown outcome");
+    receipt.outcome = outcome == "good" ? ReceiptOutcome::good : ReceiptOutcome::bad;
+    auto payee = Address::parse(event.tag("d").value_or(""));
+    if (!payee || payee->hex0x() != event.tag("d")) return bad("the d tag is not an address in lower case");
+    receipt.payee = *payee;
+    receipt.time = event.created_at;
+    return claim;
+}
+
+bool is_proven(const ReceiptClaim& claim, const ports::ChainIdentity& chain) {
+    const auto signer = crypto::recover(digest_of(claim.receipt, claim.author, chain), claim.signature);
+    return signer && *signer == claim.receipt.payer;
 }
 
 Result<SettledReceipt> read_receipt(const codec::Event& event, const ports::ChainIdentity& chain) {
-    auto parsed = parse(event, chain);
-    if (!parsed) return forward_error(parsed);
-    auto signer = crypto::recover(digest_of(parsed->receipt, event.pubkey, chain), parsed->signature);
-    if (!signer || *signer != parsed->receipt.payer) {
-        return fail(ErrorCode::invalid_data, "receipt: the payer has not signed it");
-    }
-    return parsed->receipt;
+    auto claim = claim_of(event, chain);
+    if (!claim) return forward_error(claim);
+    if (!is_proven(*claim, chain)) return fail(ErrorCode::invalid_data, "receipt: the payer has not signed it");
+    return claim->receipt;
 }
 
 }  // namespace myst::node

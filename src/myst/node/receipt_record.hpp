@@ -31,8 +31,17 @@ struct SettledReceipt {
 [[nodiscard]] codec::Event make_receipt(SettledReceipt receipt, const ports::ChainIdentity& chain,
                                         const crypto::PrivateKey& payer_key, Rng& rng);
 
+/// What a record says, and what proves it; without the record's texts, so that many can be held.
+struct ReceiptClaim {
+    SettledReceipt receipt;
+    NodeKey author;
+    crypto::CompactSignature signature;
+};
+
 /// What a record says, unproven: `read_receipt` without the payer's signature. For sorting out what need not be proven.
-[[nodiscard]] Result<SettledReceipt> claim_of(const codec::Event& event, const ports::ChainIdentity& chain);
+[[nodiscard]] Result<ReceiptClaim> claim_of(const codec::Event& event, const ports::ChainIdentity& chain);
+/// Whether the payer has signed it for the record's author.
+[[nodiscard]] bool is_proven(const ReceiptClaim& claim, const ports::ChainIdentity& chain);
 /// invalid_data if anything is missing, out of range, for another chain or contract, or not signed by the payer for the
 /// record's author. That the event's own signature was checked is the caller's concern.
 [[nodiscard]] Result<SettledReceipt> read_receipt(const codec::Event& event, const ports::ChainIdentity& chain);

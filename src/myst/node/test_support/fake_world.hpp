@@ -31,6 +31,7 @@ public:
     std::optional<std::map<Address, ports::PayeeSales>> sales;  ///< none: there is no index
     ports::SalesVolumes volume;                                 ///< who has paid whom
     std::size_t payee_questions = 0;
+    std::size_t most_pairs = 0;                                 ///< in one question for volumes
     std::function<bool()> out_of_reach = [] { return false; };  ///< whether reads of accounts and lanes fail
     std::optional<Address> unreadable;                          ///< whose lanes and account cannot be read
     std::function<bool(const Address& signer)> hangs;  ///< whether a read of a lane waits until this is false again
@@ -74,6 +75,7 @@ public:
     }
     [[nodiscard]] Task<Result<ports::SalesVolumes>> volumes(std::vector<ports::SalesKey> pairs) override {
         ports::SalesVolumes found;
+        most_pairs = std::max(most_pairs, pairs.size());
         for (const auto& each : pairs) found[each] = volume[each];
         co_return found;
     }
