@@ -5,8 +5,8 @@
 
 #include <gtest/gtest.h>
 
-#include "myst/codec/proof_of_work.hpp"
 #include "myst/crypto/system_rng.hpp"
+#include "myst/db/admission.hpp"
 #include "myst/runtime/run_task.hpp"
 #include "myst/runtime/timeout.hpp"
 
@@ -131,7 +131,9 @@ TEST(OwnNodeRecord, CarriesTheWorkThatRelaysAskOfStrangers) {
     ASSERT_TRUE(record) << record.error().message;
     EXPECT_TRUE(codec::verify_event(*record));
     EXPECT_EQ(record->pubkey, key.node_key());
-    EXPECT_EQ(codec::proven_work(*record), 8U);
+    db::AdmissionPolicy policy;
+    policy.min_pow_bits = 8;
+    EXPECT_FALSE(db::check_work(*record, policy));
     database->reset();
     std::filesystem::remove_all(folder);
 }
