@@ -20,17 +20,17 @@ RelayLimits unhurried() {
 
 Task<> become_equal(World& world, TestRelay& relay, Follower& follower) {
     const auto now = world.now();
-    auto all = series(now, 0, 3'000);
-    std::vector<SharedRecord> mine(all.begin(), all.begin() + 2'000);
-    std::vector<SharedRecord> theirs(all.begin() + 1'000, all.end());
+    auto all = series(now, 0, 1'500);
+    std::vector<SharedRecord> mine(all.begin(), all.begin() + 1'000);
+    std::vector<SharedRecord> theirs(all.begin() + 500, all.end());
     co_await put_all(*follower.store, std::move(mine), now);
     co_await put_all(*relay.store, std::move(theirs), now);
     world.loop.group.spawn("network", follower.network->run());
-    co_await until_it_has(relay.hub, 3'000);
-    co_await until_it_has(follower.hub, 3'000);
+    co_await until_it_has(relay.hub, 1'500);
+    co_await until_it_has(follower.hub, 1'500);
     const auto here = co_await content_of(follower.hub);
     const auto there = co_await content_of(relay.hub);
-    EXPECT_EQ(here.size(), 3'000U);
+    EXPECT_EQ(here.size(), 1'500U);
     EXPECT_TRUE(here == there);
 }
 
