@@ -11,6 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from demo import checks, selftest, topology  # noqa: E402
+from demo.chain import find_anvil  # noqa: E402
 from demo.process import SIGNALS, DemoError, Interrupted  # noqa: E402
 from demo.daemons import Binaries  # noqa: E402
 
@@ -29,13 +30,6 @@ def arguments():
     parser.add_argument("--self-test-topology", action="store_true", help="test the network and its removal")
     parser.add_argument("--self-test-interrupts", action="store_true", help="interrupt the whole in each of its steps")
     return parser.parse_args()
-
-
-def find_anvil():
-    found = sorted((ROOT / "contracts/node_modules/@foundry-rs").glob("anvil-*/bin/anvil"))
-    if not found:
-        raise DemoError("anvil is missing: run `npm ci --ignore-scripts` in contracts/ (make demo does)")
-    return found[0]
 
 
 def require_system():
@@ -63,7 +57,7 @@ def demonstrate(options):
 
     require_system()
     binaries = require_binaries(options.bin.resolve())
-    anvil = find_anvil()
+    anvil = find_anvil(ROOT)
     topology.remove_abandoned(kept=False)
     story = Story(ROOT, binaries, anvil, options.mib)
     status = 1

@@ -11,7 +11,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 import run_tests  # noqa: E402
 from demo import topology  # noqa: E402
-from demo.chain import TOKEN, Chain  # noqa: E402
+from demo.chain import TOKEN, Chain, find_anvil  # noqa: E402
 from demo.daemons import COUNTRY, PRICE_GIB, RELAY_PORT, Binaries, Node, consumer, full_node, relay_url, seller, tokens  # noqa: E402
 from demo.downloads import Download  # noqa: E402
 from demo.process import Process, wait_until  # noqa: E402
@@ -36,7 +36,7 @@ class TwoNodes(unittest.TestCase):
         self.site = Site(self.net, LOGS)
         self.site.start({"file.bin": MIB})
         self.chain = Chain(self.net, ROOT, LOGS)
-        self.chain.start(next((ROOT / "contracts/node_modules/@foundry-rs").glob("anvil-*/bin/anvil")))
+        self.chain.start(find_anvil(ROOT))
         self.chain.deploy()
         self.start_relay()
 

@@ -18,6 +18,14 @@ WINDOW_SECONDS = 86400
 _TREASURY = "0x" + "77" * 20
 
 
+def find_anvil(root):
+    """The anvil that npm has installed below the project's `root`."""
+    found = sorted((root / "contracts/node_modules/@foundry-rs").glob("anvil-*/bin/anvil"))
+    if not found:
+        raise DemoError("anvil is missing: run `npm ci --ignore-scripts` in contracts/ (make demo does)")
+    return found[0]
+
+
 def words(*values):
     """ABI encoding of static values: integers, and addresses as hex strings."""
     return "".join(f"{int(value, 16) if isinstance(value, str) else value:064x}" for value in values)

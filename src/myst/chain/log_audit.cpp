@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "myst/base/log.hpp"
+#include "myst/base/random_below.hpp"
 #include "myst/chain/log_digest.hpp"
 
 namespace myst::chain {
@@ -50,15 +51,7 @@ void LogAudit::plan() {
         const auto last = std::min(head->number, first + settings_.range - 1);
         for (std::size_t auditor = 0; auditor < auditors_.size(); ++auditor) plan_.push_back({first, last, auditor});
     }
-    for (auto left = plan_.size(); left > 1; --left) std::swap(plan_[left - 1], plan_[random_below(left)]);
-}
-
-std::uint64_t LogAudit::random_below(std::uint64_t limit) {
-    std::array<std::uint8_t, 8> random{};
-    rng_.fill(random);
-    std::uint64_t value = 0;
-    for (const auto byte : random) value = value << 8 | byte;
-    return value % limit;
+    for (auto left = plan_.size(); left > 1; --left) std::swap(plan_[left - 1], plan_[random_below(rng_, left)]);
 }
 
 Task<Result<std::vector<LogAudit::Finding>>> LogAudit::compare(Item item) {

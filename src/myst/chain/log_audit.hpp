@@ -58,7 +58,6 @@ private:
     using Blocks = std::vector<std::uint64_t>;
 
     void plan();
-    [[nodiscard]] std::uint64_t random_below(std::uint64_t limit);
     [[nodiscard]] Task<Result<std::vector<Finding>>> compare(Item item);
     /// Numbers of the blocks whose logs differ; none if the endpoint is on another branch.
     [[nodiscard]] Task<Result<Blocks>> differing(Item item);
