@@ -89,9 +89,10 @@ DeletionTable::DeletionTable(sys::Database& database)
     : find_(database.prepare("SELECT 1 FROM deletions WHERE author=? AND target=? AND until>=?")),
       remember_(database.prepare("INSERT INTO deletions(author,target,until) VALUES(?,?,?) "
                                  "ON CONFLICT DO UPDATE SET until=max(until,excluded.until)")),
-      find_id_(database.prepare("SELECT seq,json FROM records WHERE id=?")),
+      find_id_(database.prepare("SELECT seq,json FROM records WHERE substr(id,1,8)=substr(?1,1,8) AND id=?1")),
       find_address_(
-          database.prepare("SELECT seq FROM records WHERE kind=? AND author=? AND identifier=? AND created_at<=?")) {}
+          database.prepare("SELECT seq FROM records WHERE substr(author,1,8)=substr(?2,1,8) AND kind=?1 AND author=?2 "
+                           "AND identifier=?3 AND created_at<=?4")) {}
 
 Result<bool> DeletionTable::covered(const NodeKey& author, BytesView target, UnixTime created_at) {
     auto row = find_.with(author, target, created_at.time_since_epoch().count()).step();

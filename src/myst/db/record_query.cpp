@@ -13,6 +13,11 @@ Bytes blob(BytesView view) {
     return {view.begin(), view.end()};
 }
 
+/// What the indexes of ids and authors hold of them.
+Bytes beginning(BytesView view) {
+    return blob(view.first(8));
+}
+
 /// "(?,?,?)" rounded up to a power of two, so that few different statements exist; the caller repeats the last value.
 std::size_t padded(std::size_t count) {
     std::size_t size = 1;
@@ -47,9 +52,10 @@ public:
     void in_tag(char letter, const std::vector<std::string>& values) {
         if (values.empty()) return;
         join_next();
-        query.text += "id IN (SELECT id FROM record_tags WHERE name=? AND value IN (";
+        query.text += "substr(id,1,8) IN (SELECT substr(id,1,8) FROM record_tags WHERE name=? AND value IN (";
         append_tag(letter, values);
         query.text += ')';
+        has_tag("records", letter, values);
     }
     void equal(std::string_view column, SqlValue value) {
         join_next();
@@ -102,7 +108,10 @@ Result<SqlQuery> build_query(const codec::Filter& filter, UnixTime now, std::siz
     }
     Builder builder("records");
     builder.compare("(expires_at IS NULL OR expires_at>?)", number(now));
+    builder.one_of("substr(id,1,8)", filter.ids, [](const Hash32& id) { return SqlValue(beginning(id.view())); });
     builder.one_of("id", filter.ids, [](const Hash32& id) { return SqlValue(blob(id.view())); });
+    builder.one_of("substr(author,1,8)", filter.authors,
+                   [](const NodeKey& key) { return SqlValue(beginning(key.view())); });
     builder.one_of("author", filter.authors, [](const NodeKey& key) { return SqlValue(blob(key.view())); });
     builder.one_of("kind", filter.kinds, [](std::uint32_t kind) { return SqlValue(std::int64_t{kind}); });
     const bool is_narrow = !filter.ids.empty() || !filter.authors.empty();
@@ -121,7 +130,7 @@ Result<SqlQuery> build_query(const codec::Filter& filter, UnixTime now, std::siz
 
 SqlQuery build_tag_query(const TagEntry& entry, const codec::Filter& filter, UnixTime now, std::size_t limit) {
     Builder builder("record_tags");
-    builder.equal("name", std::string(1, entry.letter));
+    builder.equal("name", entry.name());
     builder.equal("value", entry.value);
     builder.equal("kind", std::int64_t{entry.kind});
     builder.compare("(expires_at IS NULL OR expires_at>?)", number(now));

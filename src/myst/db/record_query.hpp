@@ -28,11 +28,12 @@ inline constexpr std::size_t kMaxFilterValues = 256;
 /// At most `limit` rows, newest first, then lowest id; nothing that expired by `now`.
 [[nodiscard]] Result<SqlQuery> build_query(const codec::Filter& filter, UnixTime now, std::size_t limit);
 
-/// One value of one tag of one kind: what the index of tags holds in the order of answers.
+/// One value of one tag of one kind, or a kind alone: what the index of tags holds in the order of answers.
 struct TagEntry {
-    char letter = 0;
+    char letter = 0;  ///< 0: the kind alone, with an empty value
     std::string value;
     std::uint32_t kind = 0;
+    [[nodiscard]] std::string name() const { return letter == 0 ? std::string() : std::string(1, letter); }
 };
 /// As `build_query` for the records with this entry only, which must be among those the filter asks for. Reads nothing
 /// but the index, and no more of it than it takes to find `limit` records that match the filter's other tags. For

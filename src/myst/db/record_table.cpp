@@ -12,6 +12,11 @@ constexpr std::size_t kMaxPreparedQueries = 64;
 constexpr std::size_t kManyRecords = 2'000;  ///< so many entries are as bad as any more
 constexpr std::size_t kMaxEntries = 32;      ///< searched one by one for a filter
 
+// An OK waits for the disk, so pages are best written seldom: a page that many commits change moves from the log into
+// the file once.
+constexpr std::uint32_t kCacheKib = 32 * 1024;
+constexpr std::uint32_t kLogPages = 8'000;  ///< 32 MiB
+
 // `identifier` is null for kinds that are never replaced; a unique index leaves nulls alone. `record_tags` holds all
 // that a search by tags looks at, in the order of answers.
 const std::vector<std::string> kMigrations = {R"(
@@ -37,12 +42,48 @@ CREATE TABLE record_tags(
     id BLOB NOT NULL,
     expires_at INTEGER,
     PRIMARY KEY(name, value, kind, created_at DESC, id)) WITHOUT ROWID;)",
-                                              kDeletionSchema};
+                                              kDeletionSchema,
+                                              // Ids and keys are random, so each record changes a page of its own in
+                                              // every index of them: there is one of each, and it holds 8 bytes, of
+                                              // which 2^32 are tried before two are the same; the row decides. What
+                                              // was sought by kind has an entry without a name in `record_tags`.
+                                              R"(
+DROP INDEX records_by_address;
+DROP INDEX records_by_time;
+DROP INDEX records_by_kind;
+DROP INDEX records_by_author;
+DROP INDEX records_by_expiry;
+ALTER TABLE records RENAME TO old_records;
+CREATE TABLE records(
+    seq INTEGER PRIMARY KEY,
+    id BLOB NOT NULL,
+    author BLOB NOT NULL,
+    kind INTEGER NOT NULL,
+    identifier TEXT,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    json TEXT NOT NULL);
+INSERT INTO records SELECT * FROM old_records;
+DROP TABLE old_records;
+CREATE INDEX records_by_id ON records(substr(id,1,8));
+CREATE INDEX records_by_author ON records(substr(author,1,8), kind);
+CREATE INDEX records_by_time ON records(created_at DESC, id);
+CREATE INDEX records_by_expiry ON records(expires_at) WHERE expires_at IS NOT NULL;
+INSERT INTO record_tags SELECT '', '', kind, created_at, id, expires_at FROM records;)"};
 
 bool is_indexed(const codec::Tag& tag) {
     if (tag.size() < 2 || tag[0].size() != 1) return false;
     const char c = tag[0][0];
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/// Name and value of each entry that a record has in `record_tags`: one for its kind alone, and one for each tag.
+std::vector<std::pair<std::string_view, std::string_view>> entries_of(const codec::Event& event) {
+    std::vector<std::pair<std::string_view, std::string_view>> entries{{}};
+    for (const auto& tag : event.tags) {
+        if (is_indexed(tag)) entries.emplace_back(tag[0], tag[1]);
+    }
+    return entries;
 }
 
 void bind_values(sys::Statement& statement, const std::vector<SqlValue>& values) {
@@ -82,19 +123,23 @@ std::string_view to_string(PutOutcome outcome) {
 RecordTable::RecordTable(sys::Database database, StoreLimits limits)
     : database_(std::move(database)),
       limits_(limits),
-      find_id_(database_.prepare("SELECT 1 FROM records WHERE id=?")),
+      find_id_(database_.prepare("SELECT 1 FROM records WHERE substr(id,1,8)=substr(?1,1,8) AND id=?1")),
       find_address_(
-          database_.prepare("SELECT seq,created_at,id FROM records WHERE kind=? AND author=? AND identifier=?")),
-      find_revocation_(database_.prepare("SELECT 1 FROM records WHERE kind=? AND author=? AND identifier=''")),
-      load_(database_.prepare("SELECT json FROM records WHERE id=?")),
-      count_author_(database_.prepare("SELECT count(*) FROM records WHERE author=?")),
-      count_names_(database_.prepare("SELECT count(*) FROM records WHERE author=? AND kind=?")),
-      count_kind_(database_.prepare("SELECT count(*) FROM records WHERE kind=?")),
+          database_.prepare("SELECT seq,created_at,id FROM records WHERE substr(author,1,8)=substr(?2,1,8) AND kind=?1 "
+                            "AND author=?2 AND identifier=?3")),
+      find_revocation_(database_.prepare("SELECT 1 FROM records WHERE substr(author,1,8)=substr(?2,1,8) AND kind=?1 "
+                                         "AND author=?2 AND identifier=''")),
+      load_(database_.prepare("SELECT json FROM records WHERE substr(id,1,8)=substr(?1,1,8) AND id=?1")),
+      count_author_(database_.prepare("SELECT count(*) FROM records WHERE substr(author,1,8)=substr(?,1,8)")),
+      count_names_(database_.prepare("SELECT count(*) FROM records WHERE substr(author,1,8)=substr(?,1,8) AND kind=?")),
+      count_kind_(database_.prepare("SELECT count(*) FROM record_tags WHERE name='' AND value='' AND kind=?")),
       expired_(database_.prepare("SELECT seq FROM records WHERE expires_at<=? ORDER BY expires_at LIMIT 1")),
       expired_of_author_(
-          database_.prepare("SELECT seq FROM records WHERE expires_at<=? AND author=? ORDER BY expires_at LIMIT 1")),
+          database_.prepare("SELECT seq FROM records WHERE expires_at<=? AND substr(author,1,8)=substr(?,1,8) "
+                            "ORDER BY expires_at LIMIT 1")),
       expired_of_kind_(database_.prepare(
-          "SELECT seq FROM records WHERE expires_at<=? AND author=? AND kind=? ORDER BY expires_at LIMIT 1")),
+          "SELECT seq FROM records WHERE expires_at<=? AND substr(author,1,8)=substr(?,1,8) AND kind=? "
+          "ORDER BY expires_at LIMIT 1")),
       insert_(database_.prepare("INSERT INTO records(id,author,kind,identifier,created_at,expires_at,json) "
                                 "VALUES(?,?,?,?,?,?,?)")),
       insert_tag_(database_.prepare("INSERT OR IGNORE INTO record_tags(name,value,kind,created_at,id,expires_at) "
@@ -108,7 +153,11 @@ RecordTable::RecordTable(sys::Database database, StoreLimits limits)
       deletions_(database_) {}
 
 Result<RecordTable> RecordTable::open(const std::string& path, StoreLimits limits) {
-    auto database = sys::Database::open(path, sys::Durability::normal);
+    sys::DatabaseSettings settings;
+    settings.durability = sys::Durability::full;
+    settings.cache_kib = kCacheKib;
+    settings.log_pages = kLogPages;
+    auto database = sys::Database::open(path, settings);
     if (!database) return forward_error(database, "record store");
     if (auto migrated = database->migrate(kMigrations); !migrated) return forward_error(migrated, "record store");
     RecordTable table(std::move(*database), limits);
@@ -244,10 +293,9 @@ Result<> RecordTable::remove(std::int64_t seq) {
     auto record = Record::restore(std::move(text));
     if (!record) return forward_error(record);
     const auto& event = (*record)->event();
-    for (const auto& tag : event.tags) {
-        if (!is_indexed(tag)) continue;
+    for (const auto& [name, value] : entries_of(event)) {
         const auto created = event.created_at.time_since_epoch().count();
-        if (auto done = delete_tag_.with(tag[0], tag[1], event.kind, created, event.id).run(); !done) return done;
+        if (auto done = delete_tag_.with(name, value, event.kind, created, event.id).run(); !done) return done;
     }
     if (auto done = delete_.with(seq).run(); !done) return done;
     --stored_;
@@ -276,15 +324,14 @@ Result<> RecordTable::insert(const Record& record, const RecordAddress* address)
 
 Result<> RecordTable::insert_tags(const codec::Event& event) {
     const auto expiration = event.expiration();
-    for (const auto& tag : event.tags) {
-        if (!is_indexed(tag)) continue;
-        insert_tag_.with(tag[0], tag[1], event.kind, event.created_at.time_since_epoch().count(), event.id);
-        if (expiration) {
-            insert_tag_.bind(6, expiration->time_since_epoch().count());
-        } else {
-            insert_tag_.bind_null(6);
-        }
-        if (auto done = insert_tag_.run(); !done) return done;
+    insert_tag_.with("", "", event.kind, event.created_at.time_since_epoch().count(), event.id);
+    if (expiration) {
+        insert_tag_.bind(6, expiration->time_since_epoch().count());
+    } else {
+        insert_tag_.bind_null(6);
+    }
+    for (const auto& [name, value] : entries_of(event)) {
+        if (auto done = insert_tag_.bind(1, name).bind(2, value).run(); !done) return done;  // the rest is the same
     }
     return {};
 }
@@ -314,8 +361,7 @@ Result<> RecordTable::run_query(const SqlQuery& query, std::vector<Found>& found
 }
 
 Result<std::size_t> RecordTable::count_entry(const TagEntry& entry) {
-    return count_of(count_tag_.with(std::string(1, entry.letter), entry.value, entry.kind,
-                                    static_cast<std::int64_t>(kManyRecords)));
+    return count_of(count_tag_.with(entry.name(), entry.value, entry.kind, static_cast<std::int64_t>(kManyRecords)));
 }
 
 Result<std::vector<TagEntry>> RecordTable::entries_for(const codec::Filter& filter) {
@@ -338,6 +384,9 @@ Result<std::vector<TagEntry>> RecordTable::entries_for(const codec::Filter& filt
             fewest = count;
             best = std::move(entries);
         }
+    }
+    if (best.empty() && filter.kinds.size() <= kMaxEntries) {
+        for (const auto kind : filter.kinds) best.push_back({0, {}, kind});
     }
     return best;
 }

@@ -50,6 +50,22 @@ Hash32 id_of(const SharedRecord& record) {
     return record->event().id;
 }
 
+/// What files of the first version hold.
+std::string first_schema() {
+    return R"(
+CREATE TABLE records(
+    seq INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, author BLOB NOT NULL, kind INTEGER NOT NULL, identifier TEXT,
+    created_at INTEGER NOT NULL, expires_at INTEGER, json TEXT NOT NULL);
+CREATE UNIQUE INDEX records_by_address ON records(kind, author, identifier) WHERE identifier IS NOT NULL;
+CREATE INDEX records_by_time ON records(created_at DESC, id);
+CREATE INDEX records_by_kind ON records(kind, created_at DESC, id);
+CREATE INDEX records_by_author ON records(author, kind, created_at DESC, id);
+CREATE INDEX records_by_expiry ON records(expires_at) WHERE expires_at IS NOT NULL;
+CREATE TABLE record_tags(
+    name TEXT NOT NULL, value TEXT NOT NULL, kind INTEGER NOT NULL, created_at INTEGER NOT NULL, id BLOB NOT NULL,
+    expires_at INTEGER, PRIMARY KEY(name, value, kind, created_at DESC, id)) WITHOUT ROWID;)";
+}
+
 TEST(RecordTable, KeepsEveryRegularRecordOnce) {
     auto table = open_table();
     const auto key = key_of(1);
@@ -275,6 +291,58 @@ TEST(RecordTable, SurvivesReopening) {
     EXPECT_THAT(everything(*table), ElementsAre(id_of(record)));
     EXPECT_FALSE(put(*table, make_record(key_of(2), 1, kNow))) << "the limit counts what was there before";
     for (const char* suffix : {"", "-wal", "-shm"}) std::remove((path + suffix).c_str());
+}
+
+TEST(RecordTable, AFileOfTheFirstSchemaIsBroughtUpToDate) {
+    const auto path = std::string(::testing::TempDir()) + fmt::format("myst_record_table_test-{}.db", ::getpid());
+    std::remove(path.c_str());
+    auto offer = make_record(key_of(1), 30'001, kNow, {{"d", "x"}, {"c", "DE"}, expires(kNow + seconds(60))});
+    {
+        auto database = sys::Database::open(path, sys::Durability::normal).value();
+        ASSERT_TRUE(database.migrate({first_schema()}));
+        ASSERT_TRUE(database
+                        .prepare("INSERT INTO records(id,author,kind,identifier,created_at,expires_at,json) "
+                                 "VALUES(?,?,30001,'x',1700000000,1700000060,?)")
+                        .with(id_of(offer), key_of(1).node_key(), offer->json())
+                        .run());
+        ASSERT_TRUE(database
+                        .prepare("INSERT INTO record_tags VALUES('d','x',30001,1700000000,?1,1700000060),"
+                                 "('c','DE',30001,1700000000,?1,1700000060)")
+                        .with(id_of(offer))
+                        .run());
+    }
+    auto table = RecordTable::open(path, StoreLimits{});
+    ASSERT_TRUE(table) << table.error().message;
+    EXPECT_EQ(put(*table, offer), PutOutcome::duplicate);
+    codec::Filter by_kind;
+    by_kind.kinds = {30'001};
+    EXPECT_THAT(find(*table, {by_kind}), ElementsAre(id_of(offer)));
+    const auto newer = make_record(key_of(1), 30'001, kNow + seconds(1), {{"d", "x"}});
+    EXPECT_EQ(put(*table, newer), PutOutcome::stored);
+    codec::Filter by_author;
+    by_author.authors = {key_of(1).node_key()};
+    EXPECT_THAT(find(*table, {by_author}), ElementsAre(id_of(newer)));
+    EXPECT_THAT(find(*table, {by_kind}), ElementsAre(id_of(newer)));
+    for (const char* suffix : {"", "-wal", "-shm"}) std::remove((path + suffix).c_str());
+}
+
+TEST(RecordTable, KeysThatBeginAlikeAreTwoAuthors) {
+    auto table = open_table();
+    std::array<std::uint8_t, 32> other{};
+    const auto author = key_of(1).node_key();
+    codec::Filter filter;
+    ASSERT_EQ(put(table, make_record(key_of(1), 1, kNow)), PutOutcome::stored);
+    std::copy_n(author.view().begin(), 8, other.begin());
+    filter.authors = {*NodeKey::from(other)};
+    EXPECT_THAT(find(table, {filter}), IsEmpty());
+    filter = {};
+    filter.ids = {Hash32{other}};
+    EXPECT_THAT(find(table, {filter}), IsEmpty());
+    const auto id = everything(table).front();
+    std::copy_n(id.view().begin(), 8, other.begin());
+    filter.ids = {Hash32{other}};
+    EXPECT_THAT(find(table, {filter}), IsEmpty());
+    EXPECT_TRUE(table.load({Hash32{other}}, 1'000)->texts.empty());
 }
 
 class RecordTableFilters : public ::testing::Test {

@@ -10,13 +10,13 @@
 namespace myst::db {
 
 /// Puts that wait at the same time go into one transaction, so a burst costs one commit instead of hundreds.
-/// Durability::normal: after power loss the last commits may be missing; peers have them.
+/// What `put` reports as stored is on disk.
 class SqliteRecordStore final : public RecordStore {
 public:
     struct Settings {
         std::string path = ":memory:";
         StoreLimits limits{};
-        std::size_t max_batch = 256;       ///< records in one transaction
+        std::size_t max_batch = 512;       ///< records in one transaction
         std::size_t max_waiting = 10'000;  ///< puts in the queue; beyond it `put` fails with limit_exceeded
     };
     [[nodiscard]] static Result<std::unique_ptr<SqliteRecordStore>> open(Settings settings);

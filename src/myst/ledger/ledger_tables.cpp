@@ -104,7 +104,7 @@ Result<> check_schema(sys::Database& database) {
 }  // namespace
 
 Result<LedgerTables> LedgerTables::open(const std::string& path, const std::string& vfs) {
-    auto database = sys::Database::open(path, {sys::Durability::full, true, vfs});
+    auto database = sys::Database::open(path, {.durability = sys::Durability::full, .exclusive = true, .vfs = vfs});
     if (!database) return forward_error(database);
     database->leave_log_on_close(true);  // what turns out to be damaged stays as it is found
     auto mark = Mark::open(mark_path(path), vfs);

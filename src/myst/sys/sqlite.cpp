@@ -36,9 +36,17 @@ int move_long_log(void*, sqlite3* handle, const char* schema, int pages) {
     return sqlite3_wal_checkpoint_v2(handle, schema, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
 }
 
+/// Counting its memory costs SQLite a lock for each piece of it, and nobody asks for the count. Refused once SQLite is
+/// in use, which does no harm.
+void do_not_count_memory() {
+    static const int done = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    std::ignore = done;
+}
+
 }  // namespace
 
 Result<Database> Database::open(const std::string& path, const DatabaseSettings& settings) {
+    do_not_count_memory();
     sqlite3* handle = nullptr;
     const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
     const int code =
@@ -54,7 +62,9 @@ Result<Database> Database::open(const std::string& path, const DatabaseSettings&
     const std::string pragmas =
         std::string(settings.exclusive ? "PRAGMA locking_mode=EXCLUSIVE;" : "") +
         "PRAGMA synchronous=" + (settings.durability == Durability::full ? "EXTRA;" : "NORMAL;") +
-        "PRAGMA journal_mode=WAL; PRAGMA foreign_keys=ON;" + (settings.exclusive ? "BEGIN EXCLUSIVE; COMMIT" : "");
+        "PRAGMA journal_mode=WAL; PRAGMA foreign_keys=ON; PRAGMA cache_size=-" + std::to_string(settings.cache_kib) +
+        "; PRAGMA wal_autocheckpoint=" + std::to_string(settings.log_pages) + ";" +
+        (settings.exclusive ? "BEGIN EXCLUSIVE; COMMIT" : "");
     if (auto done = database.execute(pragmas); !done) return forward_error(done, "opening " + path);
     if (settings.exclusive) sqlite3_wal_hook(handle, move_long_log, nullptr);
     return database;

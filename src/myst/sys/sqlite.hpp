@@ -27,7 +27,10 @@ struct DatabaseSettings {
     /// The file is this connection's alone until it is closed. Moving the log into the file is then part of the commit
     /// that makes the log long: if it fails, so does the commit, although its content is on disk.
     bool exclusive = false;
-    std::string vfs;  ///< SQLite's name of what stands in for the file system; empty for the real one
+    std::uint32_t cache_kib = 2'000;  ///< memory for pages of the file, SQLite's own default
+    std::uint32_t log_pages =
+        1'000;          ///< pages in the log at which they are moved into the file, likewise; not for `exclusive`
+    std::string vfs{};  ///< SQLite's name of what stands in for the file system; empty for the real one
 };
 
 class Statement;
@@ -41,7 +44,7 @@ public:
     /// another process, is an error that says so.
     [[nodiscard]] static Result<Database> open(const std::string& path, const DatabaseSettings& settings);
     [[nodiscard]] static Result<Database> open(const std::string& path, Durability durability) {
-        return open(path, DatabaseSettings{durability, false, {}});
+        return open(path, DatabaseSettings{.durability = durability});
     }
 
     Database(Database&&) noexcept;
