@@ -2,21 +2,22 @@
 // A record takes the relay's way: JSON → strict parse → id and signature → admission → store, which shares commits.
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
+#include <random>
 #include <string>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/json.hpp>
-
 #include <fmt/format.h>
+#include <boost/asio/io_context.hpp>
 
+#include "db_workload.hpp"
+#include "fan_out.hpp"
 #include "measure.hpp"
 #include "myst/db/admission.hpp"
+#include "myst/db/negentropy.hpp"
 #include "myst/db/sqlite_record_store.hpp"
 #include "myst/runtime/run_task.hpp"
 #include "myst/runtime/task_group.hpp"
-#include "proposals.hpp"
+#include "results_file.hpp"
 
 namespace {
 
@@ -25,11 +26,11 @@ using namespace myst::bench;
 
 constexpr std::size_t kIngested = 20'000;  ///< of one repetition
 constexpr std::size_t kRecords = 100'000;  ///< in the store that is queried
-constexpr std::size_t kAtOnce = 256;       ///< records under way at a time
+constexpr std::size_t kAtOnce = 512;       ///< records under way at a time
 constexpr std::size_t kQueries = 2'000;
 constexpr std::size_t kSignatures = 10'000;
-constexpr std::size_t kPageOfQuery = 100;  ///< records that a query asks for
-constexpr UnixTime kNow{seconds(1'800'000'000)};
+constexpr UnixTime kNow{seconds(1'800'000'000)};  ///< when all this happens; the proposals live for hours
+constexpr std::size_t kOneSided = 500;            ///< records that either side of a reconciliation has for itself
 
 Task<> take(const std::vector<std::string>& texts, std::size_t first, db::RecordStore& store, std::size_t& stored) {
     const db::AdmissionPolicy policy;
@@ -51,7 +52,7 @@ Task<> take_all(const std::vector<std::string>& texts, db::RecordStore& store, s
 Task<> ask_all(db::RecordStore& store, std::vector<nanoseconds>& times) {
     for (std::size_t i = 0; i < kQueries; ++i) {
         const auto start = std::chrono::steady_clock::now();
-        std::vector<codec::Filter> filters{question(i, kPageOfQuery)};
+        std::vector<codec::Filter> filters{question(i)};
         auto found = co_await store.query(std::move(filters), {}, kNow);
         times.push_back(std::chrono::steady_clock::now() - start);
         CHECK(found && found->size() == kPageOfQuery);
@@ -135,48 +136,118 @@ Queries measure_queries(const std::vector<std::string>& texts, const std::filesy
     disk.fill(texts);
     auto times = disk.ask();
     std::sort(times.begin(), times.end());
-    const auto at = [&times](std::size_t percent) {
-        return std::chrono::duration<double, std::milli>(times[times.size() * percent / 100]).count();
-    };
     const auto after = resident_bytes();
-    return {at(50), at(99), disk.bytes(), after > before ? after - before : 0};
+    return {percentile_ms(times, 50), percentile_ms(times, 99), disk.bytes(), after > before ? after - before : 0};
 }
 
-int run(const std::filesystem::path& result, const std::filesystem::path& folder) {
-    pin_to_one_processor();
-    const auto texts = proposals(kRecords, kNow);
-    const std::vector<std::string> some(texts.begin(), texts.begin() + kIngested);
-    const auto signatures = measure_signatures();
-    const auto ingest = measure_ingest(some, folder);
-    const auto queries = measure_queries(texts, folder);
+struct Reconciliation {
+    double ms = 0;  ///< of both sides' work, without a network
+    std::size_t rounds = 0;
+    std::size_t bytes = 0;
+    std::size_t differences = 0;
+};
 
-    std::cout << fmt::format("{:<44}{:>12}{:>16}\n", fmt::format("one core, medians of {}", kRepetitions), "per second",
+/// Two sets of 100,000, of which the other does not know 500, scattered over the whole time.
+Reconciliation measure_reconciliation(const std::vector<std::string>& texts) {
+    std::vector<db::SyncItem> ours;
+    std::vector<db::SyncItem> theirs;
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+        const auto event = codec::parse_event(texts[i]);
+        CHECK(event);
+        const db::SyncItem item{static_cast<std::uint64_t>(event->created_at.time_since_epoch().count()), event->id};
+        const auto turn = i % (texts.size() / kOneSided);
+        if (turn != 0) ours.push_back(item);
+        if (turn != texts.size() / kOneSided / 2) theirs.push_back(item);
+    }
+    Reconciliation result;
+    const auto start = std::chrono::steady_clock::now();
+    const db::SyncSet client(std::move(ours));
+    const db::SyncSet server(std::move(theirs));
+    std::optional<Bytes> message = db::sync_open(client);
+    while (message) {
+        ++result.rounds;
+        const auto answer = db::sync_answer(server, *message);
+        CHECK(answer);
+        result.bytes += message->size() + answer->size();
+        auto step = db::sync_step(client, *answer);
+        CHECK(step);
+        result.differences += step->have.size() + step->need.size();
+        message = std::move(step->next);
+    }
+    result.ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    CHECK(result.differences == 2 * kOneSided);
+    return result;
+}
+
+void print_rates(const Rate& ingest, const Rate& shuffled, const Rate& signatures) {
+    std::cout << fmt::format("{:<52}{:>12}{:>16}\n", fmt::format("one core, medians of {}", kRepetitions), "per second",
                              "per CPU second");
     const auto print = [](const char* what, const Rate& rate) {
-        std::cout << fmt::format("{:<44}{:>12}{:>16}\n", what, rate.per_second, rate.per_processor_second);
+        std::cout << fmt::format("{:<52}{:>12}{:>16}\n", what, rate.per_second, rate.per_processor_second);
     };
-    print("records checked and stored", ingest);
+    print("records checked and stored durably", ingest);
+    print("the same, not in the order of their time", shuffled);
     print("Schnorr signatures verified (the limit)", signatures);
+}
+
+void print_rest(const Queries& queries, const Reconciliation& sync, const FanOut& fan_out) {
     std::cout << fmt::format("a query for {} of {} proposals: median {:.2f} ms, 99 % within {:.2f} ms\n", kPageOfQuery,
                              kRecords, queries.p50_ms, queries.p99_ms);
     std::cout << fmt::format("{} records: {} MiB on disk, {} MiB of memory\n", kRecords, queries.disk_bytes >> 20,
                              queries.memory_bytes >> 20);
+    std::cout << fmt::format("reconciling {} records, {} differences: {:.0f} ms, {} rounds, {} bytes ({} for each)\n",
+                             kRecords, sync.differences, sync.ms, sync.rounds, sync.bytes,
+                             sync.bytes / sync.differences);
+    std::cout << fmt::format(
+        "{} subscribers, {} updates per second: {} deliveries, median {:.2f} ms, 99 % within {:.2f} ms, {:.0f} % of a "
+        "core, {} KiB each\n",
+        fan_out.subscribers, fan_out.updates_per_second, fan_out.deliveries, fan_out.p50_ms, fan_out.p99_ms,
+        fan_out.processor_share * 100, fan_out.bytes_per_subscriber >> 10);
+}
 
-    const boost::json::object figures{{"ingest_per_s", ingest.per_second},
-                                      {"ingest_per_cpu_s", ingest.per_processor_second},
-                                      {"schnorr_verify_per_s", signatures.per_second},
-                                      {"schnorr_verify_per_cpu_s", signatures.per_processor_second},
-                                      {"query_p50_ms", queries.p50_ms},
-                                      {"query_p99_ms", queries.p99_ms},
-                                      {"disk_bytes_per_100k", queries.disk_bytes},
-                                      {"memory_bytes_per_100k", queries.memory_bytes}};
-    std::ofstream(result) << boost::json::serialize(figures) << '\n';
+int run(const std::filesystem::path& result, const std::filesystem::path& folder) {
+    pin_to_one_processor();
+    const auto fan_out = measure_fan_out();
+    const auto texts = proposals(kRecords, kNow);
+    std::vector<std::string> some(texts.begin(), texts.begin() + kIngested);
+    const auto signatures = measure_signatures();
+    const auto ingest = measure_ingest(some, folder);
+    std::shuffle(some.begin(), some.end(), std::minstd_rand(1));
+    const auto shuffled = measure_ingest(some, folder);
+    const auto queries = measure_queries(texts, folder);
+    const auto sync = measure_reconciliation(texts);
+    print_rates(ingest, shuffled, signatures);
+    print_rest(queries, sync, fan_out);
+    save_figures(result, {{"ingest_per_s", ingest.per_second},
+                          {"ingest_per_cpu_s", ingest.per_processor_second},
+                          {"ingest_shuffled_per_s", shuffled.per_second},
+                          {"ingest_shuffled_per_cpu_s", shuffled.per_processor_second},
+                          {"schnorr_verify_per_s", signatures.per_second},
+                          {"schnorr_verify_per_cpu_s", signatures.per_processor_second},
+                          {"query_p50_ms", queries.p50_ms},
+                          {"query_p99_ms", queries.p99_ms},
+                          {"disk_bytes_per_100k", queries.disk_bytes},
+                          {"memory_bytes_per_100k", queries.memory_bytes},
+                          {"reconcile_ms", sync.ms},
+                          {"reconcile_rounds", sync.rounds},
+                          {"reconcile_bytes", sync.bytes},
+                          {"reconcile_bytes_per_difference", sync.bytes / sync.differences},
+                          {"subscribers", fan_out.subscribers},
+                          {"subscriber_updates_per_s", fan_out.updates_per_second},
+                          {"subscriber_deliveries", fan_out.deliveries},
+                          {"subscriber_p50_ms", fan_out.p50_ms},
+                          {"subscriber_p99_ms", fan_out.p99_ms},
+                          {"subscriber_processor_share", fan_out.processor_share},
+                          {"memory_bytes_per_subscriber", fan_out.bytes_per_subscriber}});
     return EXIT_SUCCESS;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+    if (argc == 4 && std::string_view(argv[1]) == "--subscribers") {
+        return run_subscribers(static_cast<std::uint16_t>(std::stoul(argv[2])), std::stoul(argv[3]));
+    }
     if (argc != 2 && argc != 3) {
         std::cerr << "usage: bench_db RESULT.json [FOLDER OF THE STORE]\n";
         return EXIT_FAILURE;

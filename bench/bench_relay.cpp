@@ -8,6 +8,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/json.hpp>
 
+#include "db_workload.hpp"
 #include "measure.hpp"
 #include "myst/base/amount.hpp"
 #include "myst/db/relay_message.hpp"
@@ -15,7 +16,6 @@
 #include "myst/runtime/event_signal.hpp"
 #include "myst/runtime/run_task.hpp"
 #include "myst/runtime/task_group.hpp"
-#include "proposals.hpp"
 
 namespace {
 
@@ -27,9 +27,8 @@ using Socket = std::unique_ptr<db::WebSocket>;
 constexpr std::size_t kAuthors = 16;  ///< connections that bring records at the same time
 constexpr std::size_t kAtOnce = 16;   ///< records under way at a time, of each
 constexpr std::size_t kQueries = 500;
-constexpr std::uint32_t kPageOfQuery = 100;  ///< records that a query asks for
-constexpr std::size_t kFollowers = 64;       ///< connections with one subscription each
-constexpr std::size_t kFollowed = 1'000;     ///< records, each of which all of them get
+constexpr std::size_t kFollowers = 64;    ///< connections with one subscription each
+constexpr std::size_t kFollowed = 1'000;  ///< records, each of which all of them get
 // Other relays end a connection that sends so many messages a minute; ours would only read more slowly.
 constexpr std::size_t kRecordsOfConnection = 1'000;
 constexpr std::size_t kQueriesOfConnection = 20;
@@ -128,7 +127,7 @@ Task<> ask_all(db::RelayUrl url, std::vector<nanoseconds>& times) {
     for (std::size_t i = 0; i < kQueries; ++i) {
         if (i % kQueriesOfConnection == 0) socket = co_await dial(url);
         const auto start = SteadyClock::now();
-        auto filter = question(i, kPageOfQuery);
+        auto filter = question(i);
         const auto records = co_await request(socket.get(), "q", std::move(filter));
         times.push_back(SteadyClock::now() - start);
         if (records != kPageOfQuery) give_up("a query brought " + std::to_string(records) + " records");
@@ -167,7 +166,7 @@ Task<nanoseconds> fan_out(db::RelayUrl url, const std::vector<std::string>& text
 Task<> measure_all(db::RelayUrl url, std::size_t records, boost::json::object& figures) {
     const auto now = std::chrono::time_point_cast<seconds>(std::chrono::system_clock::now());
     const auto stored = proposals(records, now);
-    const auto live = proposals(kFollowed, now);
+    const auto live = proposals(kFollowed, now, records);
     const auto start = SteadyClock::now();
     co_await publish_together(url, stored);
     figures["ingest_per_s"] = rate(records, SteadyClock::now() - start);
@@ -185,7 +184,7 @@ int main(int argc, char** argv) {
     const std::vector<std::string> arguments(argv + 1, argv + argc);
     const auto records = arguments.size() == 2 ? parse_u64(arguments[1]).value_or(0) : 0;
     const auto url = db::RelayUrl::parse(arguments.empty() ? "" : arguments[0]);
-    if (!url || records < kCountries.size() * kPageOfQuery) {
+    if (!url || records < kCountries * kPageOfQuery) {
         std::cerr << "usage: bench_relay URL RECORDS (4000 or more)\n";
         return EXIT_FAILURE;
     }

@@ -11,6 +11,8 @@
 #include <fstream>
 #include <vector>
 
+#include <unistd.h>
+
 #include "myst/base/check.hpp"
 #include "myst/base/clock.hpp"
 
@@ -41,6 +43,11 @@ inline std::uint64_t resident_bytes() {
     std::uint64_t resident = 0;
     statm >> size >> resident;
     return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+}
+
+/// Of sorted times.
+inline double percentile_ms(const std::vector<nanoseconds>& times, std::size_t percent) {
+    return std::chrono::duration<double, std::milli>(times[times.size() * percent / 100]).count();
 }
 
 /// Operations per second of wall time, and of the processor time that the program was given of it.
