@@ -7,7 +7,7 @@ export MYST_JOBS := $(JOBS)
 export KEEP
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help install build contracts demo test test-long test-geth mutants bench-pay bench-db bench-network bench-scale lint format clean
+.PHONY: help install build contracts demo test test-long test-geth mutants bench-pay bench-db bench-stores bench-network bench-scale lint format clean
 
 help:
 	@echo 'make demo       install, build, and run the paid tunnel in network namespaces (KEEP=1 leaves it running)'
@@ -17,6 +17,7 @@ help:
 	@echo 'make mutants    plant bugs in a copy, and see that the tests notice'
 	@echo 'make bench-db   how many records one core and this disk can take, and how fast they are found'
 	@echo 'make bench-network  how fast records spread between 32 daemons in network namespaces, and what they stand'
+	@echo 'make bench-stores  SQLite, LMDB and RocksDB at the work of the record store'
 	@echo 'make bench-pay  how many payments one core and this disk can take; on an idle machine'
 	@echo 'make bench-scale  what a full node costs in networks of many, simulated'
 	@echo 'make build      release build of mystd and myst in build/release/cmd'
@@ -59,6 +60,13 @@ bench-network: install
 	@tools/build.sh release mystd myst bench_network
 	@mkdir -p bench/results
 	@tools/network.py --profile long --result bench/results/db.json
+
+bench-stores:
+	@tools/install.sh --bench
+	@cmake --preset release >/dev/null
+	@tools/build.sh release bench_stores
+	@mkdir -p bench/results
+	@build/release/bench/bench_stores bench/results/stores.json
 
 bench-pay: install
 	@tools/build.sh release bench_pay

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building, testing and the demo need: Debian packages, the npm packages of the contracts, and the npm and
 # Python packages that our relay is tested with.
+# With --bench also the stores that the record store is compared with (docs/adr/0007-record-store.md).
 # Does nothing, quickly, when everything is there. Needs root (or sudo) only when a Debian package is missing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -20,6 +21,7 @@ packages=(
 command -v node >/dev/null || packages+=(nodejs)
 command -v npm >/dev/null || packages+=(npm)
 python3 -m pip --version >/dev/null 2>&1 || packages+=(python3-pip)
+[ "${1:-}" != --bench ] || packages+=(liblmdb-dev librocksdb-dev)
 
 say() { printf 'install: %s\n' "$*"; }
 
