@@ -12,6 +12,7 @@
 #include "db_workload.hpp"
 #include "fan_out.hpp"
 #include "measure.hpp"
+#include "myst/crypto/system_rng.hpp"
 #include "myst/db/admission.hpp"
 #include "myst/db/negentropy.hpp"
 #include "myst/db/sqlite_record_store.hpp"

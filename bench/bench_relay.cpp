@@ -11,6 +11,7 @@
 #include "db_workload.hpp"
 #include "measure.hpp"
 #include "myst/base/amount.hpp"
+#include "myst/codec/record_kinds.hpp"
 #include "myst/db/relay_message.hpp"
 #include "myst/db/web_socket.hpp"
 #include "myst/runtime/event_signal.hpp"
