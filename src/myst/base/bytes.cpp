@@ -1,15 +1,23 @@
 #include "myst/base/bytes.hpp"
 
+#include <array>
+
 namespace myst {
 namespace {
 
 constexpr char kDigits[] = "0123456789abcdef";
 
+/// Of each character; negative for what is no hex digit.
+constexpr std::array<std::int8_t, 256> kDigitValues = [] {
+    std::array<std::int8_t, 256> values{};
+    values.fill(-1);
+    for (std::int8_t i = 0; i < 16; ++i) values[static_cast<unsigned char>(kDigits[i])] = i;
+    for (std::int8_t i = 10; i < 16; ++i) values[static_cast<unsigned char>('A' + i - 10)] = i;
+    return values;
+}();
+
 int digit_value(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
+    return kDigitValues[static_cast<unsigned char>(c)];
 }
 
 std::string_view strip_prefix(std::string_view text) {
@@ -19,11 +27,11 @@ std::string_view strip_prefix(std::string_view text) {
 }  // namespace
 
 std::string to_hex(BytesView bytes) {
-    std::string text;
-    text.reserve(bytes.size() * 2);
+    std::string text(bytes.size() * 2, '0');
+    char* next = text.data();
     for (auto byte : bytes) {
-        text.push_back(kDigits[byte >> 4]);
-        text.push_back(kDigits[byte & 0x0f]);
+        *next++ = kDigits[byte >> 4];
+        *next++ = kDigits[byte & 0x0f];
     }
     return text;
 }

@@ -8,7 +8,12 @@ namespace myst::codec::detail {
 
 void append_json_string(std::string& out, std::string_view text, ControlCharacters controls) {
     out.push_back('"');
-    for (char c : text) {
+    std::size_t copied = 0;  // what needs no escape is copied in one piece
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        if (static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\') continue;
+        out.append(text, copied, i - copied);
+        copied = i + 1;
         switch (c) {
             case '\n': out += "\\n"; break;
             case '"': out += "\\\""; break;
@@ -18,13 +23,14 @@ void append_json_string(std::string& out, std::string_view text, ControlCharacte
             case '\b': out += "\\b"; break;
             case '\f': out += "\\f"; break;
             default:
-                if (controls == ControlCharacters::escaped && static_cast<unsigned char>(c) < 0x20) {
+                if (controls == ControlCharacters::escaped) {
                     out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
                 } else {
                     out.push_back(c);
                 }
         }
     }
+    out.append(text, copied);
     out.push_back('"');
 }
 
