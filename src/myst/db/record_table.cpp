@@ -1,5 +1,7 @@
 #include "myst/db/record_table.hpp"
 
+#include "myst/db/record_schema.hpp"
+
 #include <algorithm>
 #include <unordered_set>
 
@@ -9,67 +11,12 @@ namespace myst::db {
 namespace {
 
 constexpr std::size_t kMaxPreparedQueries = 64;
-constexpr std::size_t kManyRecords = 2'000;  ///< so many entries are as bad as any more
-constexpr std::size_t kMaxEntries = 32;      ///< searched one by one for a filter
+constexpr std::size_t kMaxEntries = 32;  ///< searched one by one for a filter
 
 // An OK waits for the disk, so pages are best written seldom: a page that many commits change moves from the log into
 // the file once.
 constexpr std::uint32_t kCacheKib = 32 * 1024;
 constexpr std::uint32_t kLogPages = 8'000;  ///< 32 MiB
-
-// `identifier` is null for kinds that are never replaced; a unique index leaves nulls alone. `record_tags` holds all
-// that a search by tags looks at, in the order of answers.
-const std::vector<std::string> kMigrations = {R"(
-CREATE TABLE records(
-    seq INTEGER PRIMARY KEY,
-    id BLOB NOT NULL UNIQUE,
-    author BLOB NOT NULL,
-    kind INTEGER NOT NULL,
-    identifier TEXT,
-    created_at INTEGER NOT NULL,
-    expires_at INTEGER,
-    json TEXT NOT NULL);
-CREATE UNIQUE INDEX records_by_address ON records(kind, author, identifier) WHERE identifier IS NOT NULL;
-CREATE INDEX records_by_time ON records(created_at DESC, id);
-CREATE INDEX records_by_kind ON records(kind, created_at DESC, id);
-CREATE INDEX records_by_author ON records(author, kind, created_at DESC, id);
-CREATE INDEX records_by_expiry ON records(expires_at) WHERE expires_at IS NOT NULL;
-CREATE TABLE record_tags(
-    name TEXT NOT NULL,
-    value TEXT NOT NULL,
-    kind INTEGER NOT NULL,
-    created_at INTEGER NOT NULL,
-    id BLOB NOT NULL,
-    expires_at INTEGER,
-    PRIMARY KEY(name, value, kind, created_at DESC, id)) WITHOUT ROWID;)",
-                                              kDeletionSchema,
-                                              // Ids and keys are random, so each record changes a page of its own in
-                                              // every index of them: there is one of each, and it holds 8 bytes, of
-                                              // which 2^32 are tried before two are the same; the row decides. What
-                                              // was sought by kind has an entry without a name in `record_tags`.
-                                              R"(
-DROP INDEX records_by_address;
-DROP INDEX records_by_time;
-DROP INDEX records_by_kind;
-DROP INDEX records_by_author;
-DROP INDEX records_by_expiry;
-ALTER TABLE records RENAME TO old_records;
-CREATE TABLE records(
-    seq INTEGER PRIMARY KEY,
-    id BLOB NOT NULL,
-    author BLOB NOT NULL,
-    kind INTEGER NOT NULL,
-    identifier TEXT,
-    created_at INTEGER NOT NULL,
-    expires_at INTEGER,
-    json TEXT NOT NULL);
-INSERT INTO records SELECT * FROM old_records;
-DROP TABLE old_records;
-CREATE INDEX records_by_id ON records(substr(id,1,8));
-CREATE INDEX records_by_author ON records(substr(author,1,8), kind);
-CREATE INDEX records_by_time ON records(created_at DESC, id);
-CREATE INDEX records_by_expiry ON records(expires_at) WHERE expires_at IS NOT NULL;
-INSERT INTO record_tags SELECT '', '', kind, created_at, id, expires_at FROM records;)"};
 
 bool is_indexed(const codec::Tag& tag) {
     if (tag.size() < 2 || tag[0].size() != 1) return false;
@@ -144,13 +91,12 @@ RecordTable::RecordTable(sys::Database database, StoreLimits limits)
                                 "VALUES(?,?,?,?,?,?,?)")),
       insert_tag_(database_.prepare("INSERT OR IGNORE INTO record_tags(name,value,kind,created_at,id,expires_at) "
                                     "VALUES(?,?,?,?,?,?)")),
-      count_tag_(database_.prepare(
-          "SELECT count(*) FROM (SELECT 1 FROM record_tags WHERE name=? AND value=? AND kind=? LIMIT ?)")),
       find_json_(database_.prepare("SELECT json FROM records WHERE seq=?")),
       delete_tag_(
           database_.prepare("DELETE FROM record_tags WHERE name=? AND value=? AND kind=? AND created_at=? AND id=?")),
       delete_(database_.prepare("DELETE FROM records WHERE seq=?")),
-      deletions_(database_) {}
+      deletions_(database_),
+      estimates_(database_) {}
 
 Result<RecordTable> RecordTable::open(const std::string& path, StoreLimits limits) {
     sys::DatabaseSettings settings;
@@ -159,7 +105,8 @@ Result<RecordTable> RecordTable::open(const std::string& path, StoreLimits limit
     settings.log_pages = kLogPages;
     auto database = sys::Database::open(path, settings);
     if (!database) return forward_error(database, "record store");
-    if (auto migrated = database->migrate(kMigrations); !migrated) return forward_error(migrated, "record store");
+    if (auto migrated = database->migrate(record_migrations()); !migrated)
+        return forward_error(migrated, "record store");
     RecordTable table(std::move(*database), limits);
     auto count = table.database_.prepare("SELECT count(*) FROM records");
     if (auto row = count.step(); !row) return forward_error(row, "record store");
@@ -299,6 +246,7 @@ Result<> RecordTable::remove(std::int64_t seq) {
     }
     if (auto done = delete_.with(seq).run(); !done) return done;
     --stored_;
+    estimates_.on_change();
     return {};
 }
 
@@ -319,6 +267,7 @@ Result<> RecordTable::insert(const Record& record, const RecordAddress* address)
     insert_.bind(7, std::string_view(record.json()));
     if (auto done = insert_.run(); !done) return done;
     ++stored_;
+    estimates_.on_change();
     return insert_tags(event);
 }
 
@@ -360,10 +309,6 @@ Result<> RecordTable::run_query(const SqlQuery& query, std::vector<Found>& found
     return {};
 }
 
-Result<std::size_t> RecordTable::count_entry(const TagEntry& entry) {
-    return count_of(count_tag_.with(entry.name(), entry.value, entry.kind, static_cast<std::int64_t>(kManyRecords)));
-}
-
 Result<std::vector<TagEntry>> RecordTable::entries_for(const codec::Filter& filter) {
     std::vector<TagEntry> best;
     if (!filter.ids.empty() || !filter.authors.empty()) return best;
@@ -375,7 +320,7 @@ Result<std::vector<TagEntry>> RecordTable::entries_for(const codec::Filter& filt
         for (const auto& value : values) {
             for (const auto kind : filter.kinds) {
                 entries.push_back({letter, value, kind});
-                auto of_entry = count_entry(entries.back());
+                auto of_entry = estimates_.of(entries.back());
                 if (!of_entry) return forward_error(of_entry);
                 count += *of_entry;
             }

@@ -9,6 +9,7 @@
 #include "myst/db/record_deletion.hpp"
 #include "myst/db/record_query.hpp"
 #include "myst/db/record_store.hpp"
+#include "myst/db/tag_estimates.hpp"
 #include "myst/sys/sqlite.hpp"
 
 namespace myst::db {
@@ -95,8 +96,6 @@ private:
     /// The entries of the index of tags that lead to all records of a filter: those of its rarest tag. None where
     /// another way is as good.
     [[nodiscard]] Result<std::vector<TagEntry>> entries_for(const codec::Filter& filter);
-    /// How many records have an entry; no more than `kManyRecords` are counted.
-    [[nodiscard]] Result<std::size_t> count_entry(const TagEntry& entry);
     [[nodiscard]] Result<> run_query(const SqlQuery& query, std::vector<Found>& found);
     [[nodiscard]] sys::Statement& prepared(const std::string& sql);
 
@@ -115,11 +114,11 @@ private:
     sys::Statement expired_of_kind_;
     sys::Statement insert_;
     sys::Statement insert_tag_;
-    sys::Statement count_tag_;
     sys::Statement find_json_;
     sys::Statement delete_tag_;
     sys::Statement delete_;
     DeletionTable deletions_;
+    TagEstimates estimates_;
     std::unordered_map<std::string, sys::Statement> queries_;  ///< by SQL text; emptied when it grows too large
 };
 
