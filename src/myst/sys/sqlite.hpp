@@ -28,8 +28,8 @@ struct DatabaseSettings {
     /// that makes the log long: if it fails, so does the commit, although its content is on disk.
     bool exclusive = false;
     std::uint32_t cache_kib = 2'000;  ///< memory for pages of the file, SQLite's own default
-    std::uint32_t log_pages =
-        1'000;          ///< pages in the log at which they are moved into the file, likewise; not for `exclusive`
+    /// Pages in the log at which they are moved into the file, SQLite's own default; not for `exclusive`.
+    std::uint32_t log_pages = 1'000;
     std::string vfs{};  ///< SQLite's name of what stands in for the file system; empty for the real one
 };
 

@@ -63,7 +63,7 @@ TEST(Sqlite, ADamagedFileIsNamed) {
 /// Writes so much into a database of its own that the commit also moves the log into the file. Returns how many calls
 /// of the disk that took, or none if it failed.
 std::optional<std::size_t> write_much(testing::MemoryDisk& disk) {
-    auto database = Database::open("much.db", {Durability::full, true, disk.name()});
+    auto database = Database::open("much.db", {.durability = Durability::full, .exclusive = true, .vfs = disk.name()});
     if (!database || !database->execute("CREATE TABLE t(a); INSERT INTO t VALUES(zeroblob(5000000))")) return {};
     return disk.calls();
 }
