@@ -27,7 +27,7 @@ using namespace myst::bench;
 
 constexpr std::size_t kIngested = 20'000;  ///< of one repetition
 constexpr std::size_t kRecords = 100'000;  ///< in the store that is queried
-constexpr std::size_t kAtOnce = 512;       ///< records under way at a time
+constexpr std::size_t kAtOnce = 1'024;     ///< records under way at a time
 constexpr std::size_t kQueries = 2'000;
 constexpr std::size_t kSignatures = 10'000;
 constexpr UnixTime kNow{seconds(1'800'000'000)};  ///< when all this happens; the proposals live for hours

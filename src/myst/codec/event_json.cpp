@@ -1,4 +1,8 @@
 // Reading events from JSON.
+#include <array>
+
+#include <boost/json/monotonic_resource.hpp>
+
 #include "myst/codec/event.hpp"
 #include "myst/codec/json_text.hpp"
 #include "myst/crypto/strict_json.hpp"
@@ -78,7 +82,9 @@ bool has_all_members(const json::object& object) {
 }  // namespace
 
 Result<Event> parse_event(std::string_view text, const EventLimits& limits) {
-    auto parsed = crypto::parse_json(text, limits.max_json_bytes);
+    std::array<unsigned char, 4'096> first;  // holds the members of a usual record
+    json::monotonic_resource memory(first.data(), first.size());
+    auto parsed = crypto::parse_json(text, limits.max_json_bytes, &memory);
     if (!parsed) return forward_error(parsed, "event");
     const auto* object = parsed->if_object();
     if (object == nullptr) return bad("not a JSON object");

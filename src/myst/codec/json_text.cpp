@@ -1,17 +1,28 @@
 #include "myst/codec/json_text.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 
 namespace myst::codec::detail {
+namespace {
+
+/// The characters of a JSON text that are written as they are.
+constexpr std::array<bool, 256> kIsPlain = [] {
+    std::array<bool, 256> plain{};
+    for (std::size_t i = 0x20; i < plain.size(); ++i) plain[i] = i != '"' && i != '\\';
+    return plain;
+}();
+
+}  // namespace
 
 void append_json_string(std::string& out, std::string_view text, ControlCharacters controls) {
     out.push_back('"');
     std::size_t copied = 0;  // what needs no escape is copied in one piece
     for (std::size_t i = 0; i < text.size(); ++i) {
         const char c = text[i];
-        if (static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\') continue;
+        if (kIsPlain[static_cast<unsigned char>(c)]) continue;
         out.append(text, copied, i - copied);
         copied = i + 1;
         switch (c) {

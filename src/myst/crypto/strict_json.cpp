@@ -1,6 +1,8 @@
 #include "myst/crypto/strict_json.hpp"
 
 #include <algorithm>
+#include <array>
+#include <span>
 #include <vector>
 
 #include <boost/json/basic_parser_impl.hpp>
@@ -13,6 +15,8 @@ namespace json = boost::json;
 using json::error_code;
 using json::string_view;
 
+constexpr std::size_t kUsualMembers = 8;  ///< of an object
+
 /// Builds a value as Boost's own parser does, and watches the member names of every open object.
 struct StrictHandler {
     static constexpr std::size_t max_object_size = json::object::max_size();
@@ -20,15 +24,17 @@ struct StrictHandler {
     static constexpr std::size_t max_key_size = json::string::max_size();
     static constexpr std::size_t max_string_size = json::string::max_size();
 
+    explicit StrictHandler(std::span<unsigned char> scratch) : stack({}, scratch.data(), scratch.size()) {}
+
     json::value_stack stack;
-    std::vector<std::vector<std::string>> open_objects{};
-    std::string partial_key{};
+    std::vector<std::vector<std::string>> open_objects;
+    std::string partial_key;
     bool duplicate = false;
 
     bool on_document_begin(error_code&) { return true; }
     bool on_document_end(error_code&) { return true; }
     bool on_object_begin(error_code&) {
-        open_objects.emplace_back();
+        open_objects.emplace_back().reserve(kUsualMembers);
         return true;
     }
     bool on_object_end(std::size_t n, error_code& ec) {
@@ -95,13 +101,14 @@ struct StrictHandler {
 
 }  // namespace
 
-Result<json::value> parse_json(std::string_view text, std::size_t max_bytes) {
+Result<json::value> parse_json(std::string_view text, std::size_t max_bytes, json::storage_ptr memory) {
     if (text.size() > max_bytes) return fail(ErrorCode::limit_exceeded, "the JSON text is too large");
     json::parse_options options;
     options.max_depth = kJsonMaxDepth;
-    json::basic_parser<StrictHandler> parser(options);
+    std::array<unsigned char, 2'048> scratch;  // the stack moves to the heap when this is used up
+    json::basic_parser<StrictHandler> parser(options, scratch);
     auto& handler = parser.handler();
-    handler.stack.reset();
+    handler.stack.reset(std::move(memory));
     error_code ec;
     const std::size_t consumed = parser.write_some(false, text.data(), text.size(), ec);
     if (handler.duplicate) return fail(ErrorCode::invalid_data, "a member name occurs twice in a JSON object");
