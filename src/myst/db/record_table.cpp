@@ -15,7 +15,7 @@ constexpr std::size_t kMaxEntries = 32;  ///< searched one by one for a filter
 
 // An OK waits for the disk, so pages are best written seldom: a page that many commits change moves from the log into
 // the file once.
-constexpr std::uint32_t kCacheKib = 32 * 1024;
+constexpr std::uint32_t kCacheKib = 8 * 1024;
 constexpr std::uint32_t kLogPages = 8'000;  ///< 32 MiB
 
 bool is_indexed(const codec::Tag& tag) {
