@@ -240,7 +240,8 @@ private:
         watched_ = world_.now;
     }
 
-    /// Whether a client and a provider that chose their relays by chance can exchange envelopes.
+    /// How often a client and a provider that chose their relays by chance can exchange envelopes without a call of the
+    /// relays that the offer names.
     [[nodiscard]] double reach() {
         constexpr std::size_t kPairs = 20'000;
         std::size_t reached = 0;

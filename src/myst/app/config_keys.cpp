@@ -281,9 +281,8 @@ void add_db(Keys& keys) {
         "db", "public_url", "", "a ws:// or wss:// URL of at most 256 bytes, or empty",
         [](std::string_view value) { return value.empty() || (value.size() <= 256 && is_url(value, "ws", "wss")); },
         "Where others reach the embedded relay. Clients can then prove who they are (NIP-42), and other full nodes "
-        "find "
-        "it: it is published in a record that the node key signs, so everybody can read which machine the key, and a "
-        "provider's wallet, belong to. Empty: nothing is published.",
+        "find it: it is published in a record that the node key signs, and in a provider's offers, so everybody can "
+        "read which machine the key, and a provider's wallet, belong to. Empty: nothing is published.",
         [](Config& c) -> Text& { return c.db.public_url; }));
     keys.push_back(flag("db", "private_peers", false,
                         "For test networks: records may lead this node to addresses of private networks and of this "

@@ -69,8 +69,7 @@ node::ProviderSettings provider_settings(const Config& config) {
     settings.terms = from.terms;
     settings.tariff = {from.price_gib, from.price_hour};
     settings.endpoint = from.endpoint;
-    // The own relay's address would give away where the provider is; peers carry the requests instead.
-    settings.relays = relays_to_announce(config.db.peers);
+    settings.relays = relays_to_announce(config.db);
     settings.dns = from.dns;
     settings.exit.listen_port = from.wireguard_port;
     settings.exit.pool = from.pool;

@@ -6,6 +6,7 @@
 #include <boost/asio/ip/address.hpp>
 
 #include "myst/base/log.hpp"
+#include "myst/node/proposal_record.hpp"
 #include "myst/node/record_work.hpp"
 #include "myst/ports/tunnel.hpp"
 
@@ -42,6 +43,12 @@ Result<db::RelaySet::Settings> peer_settings(const Config& config) {
     return settings;
 }
 
+db::EnvelopeCarrier::Settings envelope_settings(const Config& config) {
+    db::EnvelopeCarrier::Settings settings;
+    if (config.db.private_peers) settings.scope = db::AddressScope::any;
+    return settings;
+}
+
 /// Whether strangers can make use of this host: a public address, or a name of the public name service.
 bool is_public_host(const std::string& host) {
     boost::system::error_code not_literal;
@@ -58,11 +65,17 @@ constexpr std::size_t kLeastFound = 2;
 
 }  // namespace
 
-std::vector<std::string> relays_to_announce(const std::vector<std::string>& peers) {
+std::vector<std::string> relays_to_announce(const DbConfig& config) {
+    std::vector<std::string> named;
+    if (!config.listen.empty() && !config.public_url.empty()) named.push_back(config.public_url);
+    named.insert(named.end(), config.peers.begin(), config.peers.end());
     std::vector<std::string> relays;
-    for (const auto& peer : peers) {
-        const auto url = db::RelayUrl::parse(peer);
-        if (url && is_public_host(url->host)) relays.push_back(url->text());
+    for (const auto& each : named) {
+        const auto url = db::RelayUrl::parse(each);
+        if (!url || (!config.private_peers && !is_public_host(url->host))) continue;
+        auto text = url->text();
+        if (text.size() > node::kMaxRelayUrl || relays.size() == node::kMaxRelays) continue;
+        if (std::find(relays.begin(), relays.end(), text) == relays.end()) relays.push_back(std::move(text));
     }
     return relays;
 }
@@ -99,8 +112,8 @@ Result<std::unique_ptr<RecordDatabase>> RecordDatabase::open(const Config& confi
     peers->client.mailboxes = owner.mailboxes;
     std::unique_ptr<RecordDatabase> database(new RecordDatabase);
     if (config.db.listen.empty()) {
-        database->light_ =
-            std::make_unique<db::LightNetwork>(std::move(executor), clock, rng, workers, std::move(*peers));
+        database->light_ = std::make_unique<db::LightNetwork>(std::move(executor), clock, rng, workers,
+                                                              std::move(*peers), envelope_settings(config));
         return database;
     }
     auto opened =
@@ -126,7 +139,8 @@ Result<> RecordDatabase::open_full(const Config& config, asio::any_io_executor e
             return registry->is_registered(key);
         };
     }
-    if (config.db.private_peers) settings.found.book.scope = db::AddressScope::any;
+    settings.envelopes = envelope_settings(config);
+    settings.found.book.scope = settings.envelopes.scope;
     full_ = std::make_unique<db::FullNetwork>(std::move(executor), *hub_, clock, rng, workers, std::move(settings));
     if (!*record) return {};
     log::info("other full nodes find this one at {}", (*record)->relays.front().text());

@@ -17,9 +17,11 @@
 
 namespace myst::app {
 
-/// Those of the configured relays that may stand in a proposal: hosts with a public address or a public name. Private
-/// addresses are of no use to strangers and say how the operator's network is built.
-[[nodiscard]] std::vector<std::string> relays_to_announce(const std::vector<std::string>& peers);
+/// Where the node listens for envelopes and strangers can send some, as it stands in a proposal: the own relay, if
+/// db.public_url tells everybody where it is, and those of the configured relays that have a public address or name; as
+/// many as a proposal may name. Private addresses are of no use to strangers and say how the operator's network is
+/// built; in a test network (db.private_peers) they count.
+[[nodiscard]] std::vector<std::string> relays_to_announce(const DbConfig& config);
 
 /// Who this node is, as far as the database is concerned.
 struct DatabaseOwner {

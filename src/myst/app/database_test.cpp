@@ -14,7 +14,8 @@ namespace myst::app {
 namespace {
 
 TEST(RelaysToAnnounce, HoldNoPrivateAddress) {
-    const std::vector<std::string> peers = {
+    DbConfig config;
+    config.peers = {
         "ws://127.0.0.1:7777",
         "ws://10.1.2.3:7777",
         "ws://192.168.1.1",
@@ -31,15 +32,32 @@ TEST(RelaysToAnnounce, HoldNoPrivateAddress) {
         "wss://1.168.192.in-addr.arpa",
         "not a URL",
     };
-    EXPECT_TRUE(relays_to_announce(peers).empty()) << relays_to_announce(peers).front();
+    EXPECT_TRUE(relays_to_announce(config).empty()) << relays_to_announce(config).front();
 }
 
 TEST(RelaysToAnnounce, HoldEveryPublicOneInNormalForm) {
-    const std::vector<std::string> peers = {"ws://11.0.0.3:7777", "WSS://Relay.Example.ORG:443/", "ws://10.0.0.1",
-                                            "wss://[2a00:1450::1]:8443/path"};
+    DbConfig config;
+    config.peers = {"ws://11.0.0.3:7777", "WSS://Relay.Example.ORG:443/", "ws://10.0.0.1",
+                    "wss://[2a00:1450::1]:8443/path"};
     const std::vector<std::string> expected = {"ws://11.0.0.3:7777", "wss://relay.example.org",
                                                "wss://[2a00:1450::1]:8443/path"};
-    EXPECT_EQ(relays_to_announce(peers), expected);
+    EXPECT_EQ(relays_to_announce(config), expected);
+}
+
+TEST(RelaysToAnnounce, HoldTheOwnRelayIfEverybodyMayKnowItAndAsManyAsAnOfferMayName) {
+    DbConfig config;
+    config.peers = {"ws://11.0.0.3:7777", "ws://11.0.0.3:7777/", "ws://10.0.0.1"};
+    config.public_url = "wss://own.example.org:443";
+    EXPECT_EQ(relays_to_announce(config), (std::vector<std::string>{"ws://11.0.0.3:7777"})) << "it runs no relay";
+    config.listen = "0.0.0.0:7777";
+    EXPECT_EQ(relays_to_announce(config), (std::vector<std::string>{"wss://own.example.org", "ws://11.0.0.3:7777"}));
+    config.private_peers = true;
+    EXPECT_EQ(relays_to_announce(config).back(), "ws://10.0.0.1");
+    for (int i = 0; i < 20; ++i) config.peers.push_back("ws://11.0.1." + std::to_string(i));
+    config.peers.insert(config.peers.begin(), "wss://long.example.org/" + std::string(300, 'x'));
+    const auto relays = relays_to_announce(config);
+    EXPECT_EQ(relays.size(), 8U);
+    EXPECT_EQ(relays[1], "ws://11.0.0.3:7777");
 }
 
 Config with_url(std::string url, bool private_peers) {

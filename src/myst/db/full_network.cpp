@@ -79,6 +79,7 @@ FullNetwork::FullNetwork(asio::any_io_executor executor, RecordHub& hub, const C
       hub_(hub),
       workers_(workers),
       settings_(with_known(std::move(settings), hub)),
+      carrier_(executor, clock, rng, workers, settings_.peers.client, settings_.envelopes),
       peers_(executor, clock, rng, workers, settings_.peers),
       keeper_(
           executor, hub, clock, rng, settings_.peers.relays,
@@ -246,6 +247,10 @@ Task<> FullNetwork::catch_up(std::shared_ptr<Local> local) {
     }
     if (local->catch_up.overflowed()) log::warn("subscription: too many new records at its start; some were left out");
     for (const auto& record : local->catch_up.finish()) local->hand_on(record);
+}
+
+Task<Result<>> FullNetwork::exchange(ports::EnvelopeExchange exchange) {
+    return carrier_.carry(*this, peers_.reached(), std::move(exchange));
 }
 
 std::vector<ports::RelayStatus> FullNetwork::relays() const {

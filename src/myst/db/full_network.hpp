@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 
+#include "myst/db/envelope_carrier.hpp"
 #include "myst/db/forwarder.hpp"
 #include "myst/db/peer_keeper.hpp"
 #include "myst/db/record_hub.hpp"
@@ -29,6 +30,7 @@ public:
     struct Settings {
         RelaySet::Settings peers{};    ///< the configured ones; they are kept whatever happens
         PeerKeeper::Settings found{};  ///< those that the node finds by itself
+        EnvelopeCarrier::Settings envelopes{};
         std::vector<std::uint32_t> replicated = {kProposalKind,         kReceiptKind,    kNodeRecordKind,
                                                  codec::kRelayListKind, kRevocationKind, kDeletionKind};
         milliseconds reconcile_interval{5 * 60'000};
@@ -49,6 +51,7 @@ public:
                                                                 std::size_t limit) override;
     [[nodiscard]] std::unique_ptr<ports::Subscription> subscribe(std::vector<codec::Filter> filters,
                                                                  Callback callback) override;
+    [[nodiscard]] Task<Result<>> exchange(ports::EnvelopeExchange exchange) override;
     [[nodiscard]] std::vector<ports::RelayStatus> relays() const override;
 
 private:
@@ -75,6 +78,7 @@ private:
     RecordHub& hub_;
     WorkerPool& workers_;
     const Settings settings_;
+    EnvelopeCarrier carrier_;
     RelaySet peers_;
     PeerKeeper keeper_;
     AskedIds asked_;

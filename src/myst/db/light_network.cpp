@@ -12,8 +12,11 @@ constexpr std::size_t kRemembered = 8192;
 }  // namespace
 
 LightNetwork::LightNetwork(asio::any_io_executor executor, const Clock& clock, Rng& rng, WorkerPool& workers,
-                           RelaySet::Settings settings)
-    : clock_(clock), workers_(workers), relays_(std::move(executor), clock, rng, workers, std::move(settings)) {}
+                           RelaySet::Settings settings, EnvelopeCarrier::Settings envelopes)
+    : clock_(clock),
+      workers_(workers),
+      carrier_(executor, clock, rng, workers, settings.client, std::move(envelopes)),
+      relays_(std::move(executor), clock, rng, workers, std::move(settings)) {}
 
 Task<> LightNetwork::run() {
     return relays_.run();
@@ -39,6 +42,10 @@ std::unique_ptr<ports::Subscription> LightNetwork::subscribe(std::vector<codec::
                              [this, versions, callback = std::move(callback)](const SharedRecord& record) {
                                  if (versions->admit(record->event(), clock_.unix_now())) callback(record->event());
                              });
+}
+
+Task<Result<>> LightNetwork::exchange(ports::EnvelopeExchange exchange) {
+    return carrier_.carry(*this, relays_.reached(), std::move(exchange));
 }
 
 std::vector<ports::RelayStatus> LightNetwork::relays() const {

@@ -2,6 +2,7 @@
 // is verified, answers are merged, and the newest version wins.
 #pragma once
 
+#include "myst/db/envelope_carrier.hpp"
 #include "myst/db/relay_set.hpp"
 
 namespace myst::db {
@@ -10,7 +11,7 @@ namespace myst::db {
 class LightNetwork final : public ports::RecordNetwork {
 public:
     LightNetwork(asio::any_io_executor executor, const Clock& clock, Rng& rng, WorkerPool& workers,
-                 RelaySet::Settings settings);
+                 RelaySet::Settings settings, EnvelopeCarrier::Settings envelopes = {});
 
     /// Keeps the connections until cancelled.
     [[nodiscard]] Task<> run();
@@ -20,11 +21,13 @@ public:
                                                                 std::size_t limit) override;
     [[nodiscard]] std::unique_ptr<ports::Subscription> subscribe(std::vector<codec::Filter> filters,
                                                                  Callback callback) override;
+    [[nodiscard]] Task<Result<>> exchange(ports::EnvelopeExchange exchange) override;
     [[nodiscard]] std::vector<ports::RelayStatus> relays() const override;
 
 private:
     const Clock& clock_;
     WorkerPool& workers_;
+    EnvelopeCarrier carrier_;
     RelaySet relays_;
 };
 

@@ -5,7 +5,6 @@
 #include "myst/base/at_exit.hpp"
 #include "myst/base/log.hpp"
 #include "myst/base/random_below.hpp"
-#include "myst/runtime/timeout.hpp"
 
 namespace myst::db {
 namespace {
@@ -198,14 +197,9 @@ const PeerInUse* PeerKeeper::find(const RelayUrl& url) const {
 }
 
 Task<Result<asio::ip::address>> PeerKeeper::address_of(RelayUrl url) {
-    auto asking = settings_.look_up ? settings_.look_up(url.host) : names_.look_up(url.host);
-    auto limited = with_timeout(std::move(asking), settings_.lookup_timeout, "name lookup: no answer");
-    auto addresses = co_await std::move(limited);
-    if (!addresses) co_return forward_error(addresses);
-    for (const auto& address : *addresses) {
-        if (may_connect(address, settings_.book.scope)) co_return address;
-    }
-    co_return fail(ErrorCode::permission_denied, "it has no address that may be connected to");
+    LookUp look_up = settings_.look_up;
+    if (!look_up) look_up = [this](std::string host) { return names_.look_up(std::move(host)); };
+    return permitted_address(std::move(look_up), std::move(url), settings_.book.scope, settings_.lookup_timeout);
 }
 
 std::vector<PeerInUse> PeerKeeper::in_use() const {

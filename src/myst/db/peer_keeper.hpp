@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "myst/db/peer_lookup.hpp"
 #include "myst/db/peer_selection.hpp"
 #include "myst/db/record_hub.hpp"
 #include "myst/db/relay_client.hpp"
@@ -20,9 +21,6 @@ namespace myst::db {
 
 /// Whether somebody has put down a stake for this node key. A failure means that nobody can tell at the moment.
 using IsRegistered = std::function<Task<Result<bool>>(NodeKey)>;
-/// The addresses of a host; see sys::SideLookup::look_up.
-using LookUp = std::function<Task<Result<std::vector<asio::ip::address>>>(std::string host)>;
-
 /// Control thread. Everything given by reference must outlive the keeper.
 class PeerKeeper {
 public:

@@ -83,6 +83,7 @@ private:
     asio::steady_timer connection_made_;       ///< cancelled to wake everyone who waits for a connection
     std::unique_ptr<OutgoingQueue> outgoing_;  ///< only while connected
     detail::RelayRequests requests_;
+    std::size_t received_ = 0;  ///< bytes of messages in the current connection
     bool forged_ = false;       ///< in the current connection, or the last one
     std::string challenge_;     ///< of this connection; empty if the relay sent none
     std::set<NodeKey> proven_;  ///< in this connection, as far as the relay has not objected
@@ -137,6 +138,7 @@ Task<> RelayClient::Impl::session(std::unique_ptr<WebSocket> socket) {
 void RelayClient::Impl::begin_session() {
     outgoing_ = std::make_unique<OutgoingQueue>(executor_, settings.max_waiting_messages, kMaxOutgoingBytes);
     shown = SeenIds(kMaxShown);
+    received_ = 0;
     last_error.clear();
     requests_.closed_reason.clear();
     challenge_.clear();
@@ -168,6 +170,8 @@ Task<> RelayClient::Impl::read_loop(WebSocket* socket, TaskGroup* group) {
 Task<Result<>> RelayClient::Impl::read_one(WebSocket* socket, std::size_t* bad) {
     auto text = co_await socket->read();
     if (!text) co_return forward_error(text);
+    received_ += text->size();
+    if (received_ > settings.max_received) co_return fail(ErrorCode::limit_exceeded, "it sent too much");
     if (skip(*text)) co_return Result<>();
     auto work = [text = std::move(*text), limits = settings.message] { return decode_relay_message(text, limits); };
     auto job = workers_.run(std::move(work));

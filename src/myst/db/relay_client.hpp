@@ -44,6 +44,7 @@ public:
         seconds overlap{60};  ///< how far a renewed subscription reaches back before the last event
         std::size_t max_waiting_messages = 256;
         std::size_t max_bad_messages = 16;        ///< in one connection, until it is dropped
+        std::size_t max_received = SIZE_MAX;      ///< bytes of messages in one connection, until it is dropped
         milliseconds distrust{10 * 60'000};       ///< pause after a connection that ended as `forged` or `is_self`
         std::shared_ptr<SelfCheck> self_check{};  ///< shared with the own relay, if there is one
         /// Records that a subscription need not hand on, nor verify: what several relays send is checked once.

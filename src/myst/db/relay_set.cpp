@@ -223,6 +223,14 @@ std::unique_ptr<ports::Subscription> RelaySet::subscribe(std::vector<codec::Filt
     return std::make_unique<Handle>(std::move(live));
 }
 
+std::vector<RelayUrl> RelaySet::reached() const {
+    std::vector<RelayUrl> result;
+    for (const auto& client : clients_) {
+        if (client->connected() && trust_in(*client) == Trust::configured) result.push_back(client->url());
+    }
+    return result;
+}
+
 std::vector<ports::RelayStatus> RelaySet::status() const {
     std::vector<ports::RelayStatus> result;
     for (const auto& client : clients_) result.push_back(client->status());

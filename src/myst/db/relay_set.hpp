@@ -50,6 +50,8 @@ public:
     [[nodiscard]] std::unique_ptr<ports::Subscription> subscribe(std::vector<codec::Filter> filters,
                                                                  RelayClient::Callback callback);
     [[nodiscard]] std::vector<ports::RelayStatus> status() const;
+    /// The configured relays that are connected at the moment.
+    [[nodiscard]] std::vector<RelayUrl> reached() const;
     [[nodiscard]] const std::vector<std::shared_ptr<RelayClient>>& clients() const { return clients_; }
     /// Called whenever a connection to one of them has been made. Set before `run`.
     void on_connected(std::function<void(const RelayClient&)> callback) { on_connected_ = std::move(callback); }

@@ -12,8 +12,6 @@
 namespace myst::node {
 namespace {
 
-constexpr std::size_t kMaxRelays = 8;
-constexpr std::size_t kMaxRelayUrl = 256;
 constexpr std::size_t kMaxService = 32;
 
 Result<Proposal> bad(std::string_view what) {

@@ -14,6 +14,9 @@ using codec::kProposalKind;
 inline constexpr std::size_t kMaxName = 64;
 inline constexpr std::size_t kMaxTerms = 1024;
 inline constexpr std::size_t kMaxCity = 64;
+/// Relays that a proposal names, and bytes of each URL; a reader passes over a proposal with more.
+inline constexpr std::size_t kMaxRelays = 8;
+inline constexpr std::size_t kMaxRelayUrl = 256;
 
 /// Two capital letters, as in ISO 3166-1 alpha-2.
 [[nodiscard]] bool is_country(std::string_view text);

@@ -81,6 +81,7 @@ public:
     std::unique_ptr<ports::Subscription> subscribe(std::vector<codec::Filter> filters, Callback callback) override {
         return bus_.subscribe(std::move(filters), std::move(callback));
     }
+    Task<Result<>> exchange(ports::EnvelopeExchange exchange) override { return bus_.exchange(std::move(exchange)); }
     std::vector<ports::RelayStatus> relays() const override { return {}; }
 
 private:

@@ -1,32 +1,9 @@
 #include "myst/node/session_request.hpp"
 
-#include "myst/node/proposal_record.hpp"
-#include "myst/runtime/event_signal.hpp"
+#include "myst/node/provider_question.hpp"
 
 namespace myst::node {
 namespace {
-
-/// Where the answer arrives; shared with the subscription's callback.
-struct Inbox {
-    Inbox(const asio::any_io_executor& executor, crypto::PrivateKey own, const Proposal& proposal, SessionId session)
-        : arrived(executor), key(std::move(own)), provider(proposal.provider), id(session) {}
-
-    void take(const codec::Event& event) {
-        if (event.pubkey != provider || answer) return;
-        auto envelope = open_envelope(event, key);
-        if (!envelope) return;
-        const bool ours = std::visit([this](const auto& message) { return message.id == id; }, *envelope);
-        if (!ours || std::holds_alternative<SessionRequest>(*envelope)) return;
-        answer = std::move(*envelope);
-        arrived.notify();
-    }
-
-    EventSignal arrived;
-    crypto::PrivateKey key;  ///< of this one session
-    NodeKey provider;
-    SessionId id;
-    std::optional<Envelope> answer;
-};
 
 Error to_error(const SessionReject& reject) {
     const std::string message = "the provider refused: " + reject.message;
@@ -40,11 +17,11 @@ Error to_error(const SessionReject& reject) {
     return {ErrorCode::unavailable, message};
 }
 
-SessionRequest make_request(Context& context, const Proposal& proposal, const Inbox& inbox, const TunnelKey& tunnel_key,
-                            UnixTime created) {
+SessionRequest make_request(Context& context, const Proposal& proposal, const NodeKey& consumer,
+                            const TunnelKey& tunnel_key, UnixTime created) {
     const auto& signer = *context.keys.signer();
     SessionRequest request;
-    request.id = inbox.id;
+    request.id = random_bytes<SessionId>(context.rng);
     request.service = proposal.service;
     request.signer = signer.address();
     request.tunnel_key = tunnel_key;
@@ -52,34 +29,32 @@ SessionRequest make_request(Context& context, const Proposal& proposal, const In
     request.tariff = proposal.tariff;
     request.signature =
         signer.sign(lane_domain(context.chain.identity())
-                        .session_request_digest(proposal.provider, inbox.key.node_key(), tunnel_key, request.created));
+                        .session_request_digest(proposal.provider, consumer, tunnel_key, request.created));
     return request;
+}
+
+bool answers(const SessionId& id, const Envelope& envelope) {
+    return !std::holds_alternative<SessionRequest>(envelope) &&
+           std::visit([&id](const auto& message) { return message.id == id; }, envelope);
 }
 
 }  // namespace
 
 Task<Result<AgreedSession>> request_session(Context& context, Proposal proposal, UnixTime created, milliseconds limit) {
-    auto inbox = std::make_shared<Inbox>(context.executor, crypto::PrivateKey::generate(context.rng), proposal,
-                                         random_bytes<SessionId>(context.rng));
-    const auto mailbox = context.mailboxes->hold(inbox->key.clone());
-    codec::Filter filter;
-    filter.kinds = {kEnvelopeKind};
-    filter.tags['p'] = {inbox->key.node_key().hex()};
-    const auto subscription =
-        context.records.subscribe({filter}, [inbox](const codec::Event& event) { inbox->take(event); });
+    auto key = crypto::PrivateKey::generate(context.rng);
     auto keys = context.driver.make_keys();
-    const Envelope request = make_request(context, proposal, *inbox, keys.public_key, created);
-    auto sealed = seal_envelope(request, inbox->key, proposal.provider, context.clock.unix_now(), context.rng);
-    if (!sealed) co_return forward_error(sealed);
-    auto published = co_await context.records.publish(std::move(*sealed));
-    if (!published) co_return forward_error(published, "session request");
-    const bool answered = co_await inbox->arrived.wait(limit);
-    if (!answered || !inbox->answer) {
-        co_return fail(ErrorCode::timeout, "the provider did not answer the session request",
+    const auto request = make_request(context, proposal, key.node_key(), keys.public_key, created);
+    ProviderQuestion question{proposal.provider, proposal.relays, std::move(key), request,
+                              [id = request.id](const Envelope& envelope) { return answers(id, envelope); }};
+    auto asking = ask_provider(context, std::move(question), limit);
+    auto answer = co_await std::move(asking);
+    if (!answer && answer.error().code == ErrorCode::timeout) {
+        co_return fail(ErrorCode::timeout, "the provider did not answer the session request: " + answer.error().message,
                        "it may be offline; try another one");
     }
-    if (const auto* reject = std::get_if<SessionReject>(&*inbox->answer)) co_return tl::unexpected(to_error(*reject));
-    auto& accept = std::get<SessionAccept>(*inbox->answer);
+    if (!answer) co_return forward_error(answer, "session request");
+    if (const auto* reject = std::get_if<SessionReject>(&*answer)) co_return tl::unexpected(to_error(*reject));
+    auto& accept = std::get<SessionAccept>(*answer);
     if (accept.payee != proposal.payee) {
         co_return fail(ErrorCode::invalid_data, "the provider wants to be paid at another address than it published");
     }

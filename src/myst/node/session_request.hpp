@@ -3,6 +3,7 @@
 
 #include "myst/node/context.hpp"
 #include "myst/node/envelope.hpp"
+#include "myst/node/proposal.hpp"
 
 namespace myst::node {
 

@@ -22,6 +22,16 @@ TEST_F(SessionTest, EveryByteIsPaidAndNothingIsLeftBehind) {
     EXPECT_FALSE(world_.wire.peer) << "the provider still lets the consumer in";
 }
 
+TEST_F(SessionTest, TheRequestIsSentWhereTheOfferSaysThatTheProviderListens) {
+    auto settings = provider_settings();
+    settings.provider.relays = {"wss://relay.example.org", "ws://11.0.0.3:7777"};
+    provider_.reset();
+    provider_ = std::make_unique<TestNode>(world_, "provider", settings);
+    ASSERT_TRUE(world_.run(connect()));
+    EXPECT_EQ(status().state, ConnectionState::connected) << status().last_error;
+    EXPECT_EQ(world_.bus.named, settings.provider.relays);
+}
+
 TEST_F(SessionTest, ChunksGrowWithTheRate) {
     auto settings = consumer_settings().consumer;
     settings.chunk = {};

@@ -52,6 +52,16 @@ struct PublishReport {
     std::vector<std::pair<std::string, std::string>> rejected;  ///< relay URL and its reason
 };
 
+/// An envelope to somebody who may answer.
+struct EnvelopeExchange {
+    codec::Event envelope;            ///< signed by `key`
+    crypto::PrivateKey key;           ///< made for this exchange alone; the answer is addressed to it
+    std::vector<std::string> relays;  ///< where the recipient listens, by his own word
+    /// Looks at what is addressed to `key`, from anybody. True ends the exchange; whatever else comes is passed over.
+    std::function<bool(const codec::Event&)> is_answer;
+    milliseconds limit{};  ///< for the answer, once a relay has taken the envelope
+};
+
 /// Control thread. Every event handed out has a verified id and signature.
 class RecordNetwork {
 public:
@@ -67,6 +77,10 @@ public:
     /// Survives reconnects. The callback must not block.
     [[nodiscard]] virtual std::unique_ptr<Subscription> subscribe(std::vector<codec::Filter> filters,
                                                                   Callback callback) = 0;
+    /// Sends an envelope through the connected relays and, at the same time, through some of those that the recipient
+    /// names, which are called for this exchange alone and learn nothing of this node but `key`. Returns once
+    /// `is_answer` is content. timeout: nobody answered; unavailable: no relay took the envelope.
+    [[nodiscard]] virtual Task<Result<>> exchange(EnvelopeExchange exchange) = 0;
     /// The relays this node talks to.
     [[nodiscard]] virtual std::vector<RelayStatus> relays() const = 0;
 };

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "myst/base/check.hpp"
+#include "myst/runtime/event_signal.hpp"
 
 namespace myst::node::test {
 
@@ -57,6 +58,26 @@ Task<Result<std::vector<codec::Event>>> FakeBus::query(std::vector<codec::Filter
 std::unique_ptr<ports::Subscription> FakeBus::subscribe(std::vector<codec::Filter> filters, Callback callback) {
     followers_.emplace(next_, Follower{std::move(filters), std::move(callback)});
     return std::make_unique<Handle>(*this, next_++);
+}
+
+Task<Result<>> FakeBus::exchange(ports::EnvelopeExchange exchange) {
+    named = exchange.relays;
+    const auto executor = co_await asio::this_coro::executor;
+    EventSignal answered(executor);
+    std::vector<codec::Filter> filters(1);
+    filters[0].kinds = {exchange.envelope.kind};
+    filters[0].tags['p'] = {exchange.key.node_key().hex()};
+    bool ended = false;
+    const auto subscription = subscribe(std::move(filters), [&](const codec::Event& event) {
+        if (ended || !exchange.is_answer(event)) return;
+        ended = true;
+        answered.notify();
+    });
+    auto publishing = publish(exchange.envelope);
+    std::ignore = co_await std::move(publishing);
+    const bool came = co_await answered.wait(exchange.limit);
+    if (!came) co_return fail(ErrorCode::timeout, "no answer came");
+    co_return Result<>();
 }
 
 std::uint64_t FakeWire::carry(std::uint64_t bytes) {

@@ -108,12 +108,14 @@ public:
     std::vector<codec::Event> stored;
     bool deaf = false;                   ///< drops everything that is published
     std::optional<NodeKey> slow_author;  ///< whose records are delivered, but not reported until this is cleared
+    std::vector<std::string> named;      ///< relays of the last exchange
 
     [[nodiscard]] Task<Result<ports::PublishReport>> publish(codec::Event event) override;
     [[nodiscard]] Task<Result<std::vector<codec::Event>>> query(std::vector<codec::Filter> filters,
                                                                 std::size_t limit) override;
     [[nodiscard]] std::unique_ptr<ports::Subscription> subscribe(std::vector<codec::Filter> filters,
                                                                  Callback callback) override;
+    [[nodiscard]] Task<Result<>> exchange(ports::EnvelopeExchange exchange) override;
     [[nodiscard]] std::vector<ports::RelayStatus> relays() const override { return {}; }
 
 private:
