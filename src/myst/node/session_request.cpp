@@ -34,8 +34,9 @@ SessionRequest make_request(Context& context, const Proposal& proposal, const No
 }
 
 bool answers(const SessionId& id, const Envelope& envelope) {
-    return !std::holds_alternative<SessionRequest>(envelope) &&
-           std::visit([&id](const auto& message) { return message.id == id; }, envelope);
+    if (const auto* accept = std::get_if<SessionAccept>(&envelope)) return accept->id == id;
+    const auto* reject = std::get_if<SessionReject>(&envelope);
+    return reject != nullptr && reject->id == id;
 }
 
 }  // namespace
