@@ -1,8 +1,10 @@
 // The kinds of records that Mysterium uses, and the limits that more than one layer has to keep (docs/records.md).
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "myst/base/clock.hpp"
 
@@ -28,15 +30,39 @@ inline constexpr std::uint32_t kGiftWrapKind = 1059;
 inline constexpr std::uint32_t kRevocationKind = 10511;
 /// What a payer says of a provider it has paid: addressable, `d` = the payee's address.
 inline constexpr std::uint32_t kReceiptKind = 30511;
+/// What full nodes bring together with each other.
+inline constexpr std::array kReplicatedKinds{kProposalKind,  kReceiptKind,    kNodeRecordKind,
+                                             kRelayListKind, kRevocationKind, kDeletionKind};
 /// Bytes of a receipt's content.
 inline constexpr std::size_t kMaxReceiptContent = 1024;
-/// From a receipt's time to its expiration.
-inline constexpr seconds kReceiptLife{365 * 24 * 3600};
 /// Bytes of a revocation's content.
 inline constexpr std::size_t kMaxRevocationContent = 256;
 /// Bytes of a proposal's content: what relays admit, and what readers read.
 inline constexpr std::size_t kMaxProposalContent = 8 * 1024;
 /// How old an envelope may be when a relay or its recipient gets it.
 inline constexpr seconds kEnvelopeLife{120};
+/// From created_at to the latest expiration.
+inline constexpr seconds kProposalLife{24 * 3600};
+inline constexpr seconds kNodeRecordLife{24 * 3600};
+inline constexpr seconds kReceiptLife{365 * 24 * 3600};
+/// A relay list needs no expiration; it ends so long after created_at all the same.
+inline constexpr seconds kRelayListLife{365 * 24 * 3600};
+/// From the moment when a relay takes a gift wrap to its latest expiration.
+inline constexpr seconds kGiftWrapLife{7 * 24 * 3600};
+/// The longest that a deletion request lives, and so at least as long as any record that it may name.
+inline constexpr seconds kDeletionLife{365 * 24 * 3600};
+
+/// How long a record of this kind is valid at most. None: there is no bound.
+[[nodiscard]] constexpr std::optional<seconds> longest_life(std::uint32_t kind) {
+    switch (kind) {
+        case kProposalKind: return kProposalLife;
+        case kNodeRecordKind: return kNodeRecordLife;
+        case kReceiptKind: return kReceiptLife;
+        case kRelayListKind: return kRelayListLife;
+        case kGiftWrapKind: return kGiftWrapLife;
+        case kDeletionKind: return kDeletionLife;
+        default: return std::nullopt;
+    }
+}
 
 }  // namespace myst::codec

@@ -41,7 +41,7 @@ std::optional<Refusal> check_proposal(const codec::Event& event, const Admission
     const auto expiration = event.expiration();
     if (!expiration) return invalid("a proposal must carry an expiration tag");
     if (*expiration <= event.created_at) return invalid("the expiration is before created_at");
-    if (*expiration - event.created_at > policy.max_proposal_life) {
+    if (*expiration - event.created_at > codec::kProposalLife) {
         return invalid("a proposal must expire within 24 hours of created_at");
     }
     if (event.tag("d").value_or("").empty()) return invalid("a proposal must name its service in a d tag");
@@ -50,7 +50,7 @@ std::optional<Refusal> check_proposal(const codec::Event& event, const Admission
 }
 
 std::optional<Refusal> check_deletion(const codec::Event& event, const AdmissionPolicy& policy) {
-    // What it deletes would be back after its end.
+    // It has an end of its own, after which what it deletes cannot be back.
     if (event.tag("expiration")) return invalid("a deletion request must not expire");
     if (deletion_targets(event).empty()) return invalid("a deletion request must name a record of its author");
     if (event.content.size() > policy.max_deletion_bytes) return invalid("the reason for the deletion is too long");
@@ -88,7 +88,7 @@ bool names_key(const std::optional<std::string_view>& value) {
     return value && value->size() == NodeKey::kSize * 2 && NodeKey::parse(*value);
 }
 
-std::optional<Refusal> check_gift_wrap(const codec::Event& event, const AdmissionPolicy& policy, UnixTime now) {
+std::optional<Refusal> check_gift_wrap(const codec::Event& event, UnixTime now) {
     const auto recipients =
         std::count_if(event.tags.begin(), event.tags.end(), [](const auto& tag) { return tag[0] == "p"; });
     if (recipients != 1 || !names_key(event.tag("p"))) {
@@ -96,7 +96,7 @@ std::optional<Refusal> check_gift_wrap(const codec::Event& event, const Admissio
     }
     const auto expiration = event.expiration();
     if (!expiration) return invalid("a gift wrap must carry an expiration tag");
-    if (*expiration - now > policy.max_gift_life) return invalid("a gift wrap must expire within seven days");
+    if (*expiration - now > codec::kGiftWrapLife) return invalid("a gift wrap must expire within seven days");
     return std::nullopt;
 }
 
@@ -142,6 +142,12 @@ std::string Refusal::message() const {
     return std::string(to_string(prefix)) + ": " + reason;
 }
 
+std::vector<std::uint32_t> replicated_and(std::uint32_t kind) {
+    std::vector<std::uint32_t> kinds(codec::kReplicatedKinds.begin(), codec::kReplicatedKinds.end());
+    kinds.push_back(kind);
+    return kinds;
+}
+
 std::optional<Refusal> check_work(const codec::Event& event, const AdmissionPolicy& policy) {
     if (codec::classify_kind(event.kind) == codec::KindClass::ephemeral) return std::nullopt;
     const unsigned proven = codec::proven_work(event);
@@ -166,7 +172,7 @@ std::optional<Refusal> check_admission(const codec::Event& event, const Admissio
     if (event.kind == kReceiptKind) return check_receipt(event);
     if (event.kind == kRevocationKind) return check_revocation(event);
     if (event.kind == kNodeRecordKind) return check_node_record(event);
-    if (event.kind == codec::kGiftWrapKind) return check_gift_wrap(event, policy, now);
+    if (event.kind == codec::kGiftWrapKind) return check_gift_wrap(event, now);
     if (event.kind == codec::kRelayListKind) return check_relay_list(event, policy);
     if (event.kind == kEnvelopeKind) return check_envelope(event, policy, now);
     return std::nullopt;

@@ -31,24 +31,33 @@ struct Refusal {
     [[nodiscard]] std::string message() const;
 };
 
+/// The replicated kinds, and one more.
+[[nodiscard]] std::vector<std::uint32_t> replicated_and(std::uint32_t kind);
+
+/// How often an author may publish: so many records at once, then one every interval.
+struct PublishRate {
+    std::size_t burst = 0;
+    milliseconds interval{};
+};
+
 struct AdmissionPolicy {
     /// Empty: every one.
-    std::vector<std::uint32_t> kinds = {kProposalKind,   kReceiptKind,  kNodeRecordKind, codec::kRelayListKind,
-                                        kRevocationKind, kDeletionKind, kEnvelopeKind};
+    std::vector<std::uint32_t> kinds = replicated_and(kEnvelopeKind);
     std::size_t max_content_bytes = 64 * 1024;
     std::size_t max_tags = 64;
     std::size_t max_ephemeral_tags = 4;      ///< of ephemeral records; an envelope needs one
     std::size_t max_tags_bytes = 16 * 1024;  ///< all fields of all tags together
     seconds max_ahead{60};                   ///< created_at may lie this far in the future
     seconds max_envelope_age = codec::kEnvelopeLife;
-    seconds max_proposal_life{24 * 3600};  ///< expiration minus created_at
     /// Work that authors need who are not registered on chain (NIP-13). 0: nobody needs any, and all have the full
     /// share.
     unsigned min_pow_bits = 0;
     std::size_t max_proposal_bytes = codec::kMaxProposalContent;
-    seconds max_gift_life{7 * 24 * 3600};   ///< expiration of a gift wrap, from now
     std::size_t max_listed_relays = 16;     ///< in a relay list
     std::size_t max_deletion_bytes = 1024;  ///< of the reason that a deletion request may give
+    /// Of records that are kept. A registered author's whole share, requests included, fits into the burst.
+    PublishRate registered_rate{1'200, milliseconds(10'000)};
+    PublishRate stranger_rate{24, milliseconds(60'000)};
 };
 
 /// None: the record has the work that a stranger's must have. Envelopes and other ephemeral records need none: they

@@ -6,6 +6,7 @@ namespace myst::db::test {
 namespace {
 
 constexpr std::int64_t kNow = 1'700'000'000;
+constexpr std::int64_t kYear = 365LL * 86'400;
 
 struct Case {
     const char* name;
@@ -71,7 +72,20 @@ std::vector<Case> cases() {
         {"EnvelopeTooOld", kEnvelopeKind, kNow - 121, {{"p", recipient}}, 1, "invalid: the envelope is older"},
         {"EnvelopeWithoutRecipient", kEnvelopeKind, kNow, {}, 1, "invalid: an envelope must name"},
         {"EnvelopeToNobody", kEnvelopeKind, kNow, {{"p", "nobody"}}, 1, "invalid: an envelope must name"},
-        {"DeletionOfARecord", kDeletionKind, 0, {{"e", std::string(64, 'a')}}, 1024, ""},
+        {"DeletionOfARecord", kDeletionKind, kNow, {{"e", std::string(64, 'a')}}, 1024, ""},
+        {"OldDeletion", kDeletionKind, kNow - kYear - 899, {{"e", std::string(64, 'a')}}, 0, ""},
+        {"EndedDeletion",
+         kDeletionKind,
+         kNow - kYear - 900,
+         {{"e", std::string(64, 'a')}},
+         0,
+         "invalid: the record has"},
+        {"EndedDeletionOfAnOffer",
+         kDeletionKind,
+         kNow - 86'400 - 900,
+         {{"e", std::string(64, 'a')}, {"k", "30510"}},
+         0,
+         "invalid: the record has"},
         {"DeletionOfNothing", kDeletionKind, kNow, {{"k", "1"}}, 0, "invalid: a deletion request must name"},
         {"DeletionThatEnds",
          kDeletionKind,
@@ -129,7 +143,14 @@ std::vector<Case> cases() {
          {{"d", "0x" + std::string(40, 'A')}, expiry(3600)},
          0,
          "invalid: a receipt must name"},
-        {"RelayList", codec::kRelayListKind, 0, {{"r", "wss://a.example"}, {"r", "ws://b:1", "read"}}, 0, ""},
+        {"RelayList", codec::kRelayListKind, kNow, {{"r", "wss://a.example"}, {"r", "ws://b:1", "read"}}, 0, ""},
+        {"OldRelayList", codec::kRelayListKind, kNow - kYear + 1, {{"r", "wss://a.example"}}, 0, ""},
+        {"EndedRelayList",
+         codec::kRelayListKind,
+         kNow - kYear,
+         {{"r", "wss://a.example"}},
+         0,
+         "invalid: the record has"},
         {"RelayListWithoutRelays", codec::kRelayListKind, kNow, {{"d", "x"}}, 0, "invalid: a relay list must name"},
         {"RelayListWithContent",
          codec::kRelayListKind,

@@ -31,8 +31,7 @@ public:
         RelaySet::Settings peers{};    ///< the configured ones; they are kept whatever happens
         PeerKeeper::Settings found{};  ///< those that the node finds by itself
         EnvelopeCarrier::Settings envelopes{};
-        std::vector<std::uint32_t> replicated = {kProposalKind,         kReceiptKind,    kNodeRecordKind,
-                                                 codec::kRelayListKind, kRevocationKind, kDeletionKind};
+        std::vector<std::uint32_t> replicated{codec::kReplicatedKinds.begin(), codec::kReplicatedKinds.end()};
         milliseconds reconcile_interval{5 * 60'000};
         milliseconds purge_interval{60'000};
         std::size_t max_waiting_records = 16'384;          ///< from peers, not yet stored; beyond it they are dropped

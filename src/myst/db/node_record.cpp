@@ -72,7 +72,7 @@ Result<NodeRecord> read_node_record(const codec::Event& event) {
     const auto expires = event.expiration();
     if (!expires) return bad("it does not expire");
     if (*expires <= event.created_at) return bad("the expiration is before created_at");
-    if (*expires - event.created_at > kMaxNodeRecordLife) return bad("it lives longer than 24 hours");
+    if (*expires - event.created_at > codec::kNodeRecordLife) return bad("it lives longer than 24 hours");
     record.expires = *expires;
     record.version = event.tag("version").value_or(std::string_view{});
     if (!is_version(record.version)) return bad("the version is missing or malformed");

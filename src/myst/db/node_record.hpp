@@ -13,7 +13,6 @@ namespace myst::db {
 
 inline constexpr std::size_t kMaxNodeRelays = 8;
 inline constexpr std::size_t kMaxNodeRelayUrl = 256;  ///< bytes
-inline constexpr seconds kMaxNodeRecordLife{24 * 3600};
 
 /// What a full node says of itself. The author's word only.
 struct NodeRecord {

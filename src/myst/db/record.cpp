@@ -1,5 +1,10 @@
 #include "myst/db/record.hpp"
 
+#include <algorithm>
+
+#include "myst/codec/record_kinds.hpp"
+#include "myst/db/record_deletion.hpp"
+
 namespace myst::db {
 
 Result<SharedRecord> Record::verify(codec::Event event) {
@@ -36,9 +41,18 @@ bool comes_before(const codec::Event& a, const codec::Event& b) {
     return a.id < b.id;
 }
 
+std::optional<UnixTime> expiry_of(const codec::Event& event) {
+    const auto tagged = event.expiration();
+    std::optional<UnixTime> own;
+    if (event.kind == codec::kRelayListKind) own = event.created_at + codec::kRelayListLife;
+    if (event.kind == codec::kDeletionKind) own = deletion_end(event);
+    if (!tagged || !own) return tagged ? tagged : own;
+    return std::min(*tagged, *own);
+}
+
 bool is_expired(const codec::Event& event, UnixTime now) {
-    const auto expiration = event.expiration();
-    return expiration && *expiration <= now;
+    const auto end = expiry_of(event);
+    return end && *end <= now;
 }
 
 }  // namespace myst::db

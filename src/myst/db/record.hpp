@@ -48,7 +48,10 @@ struct RecordAddress {
 /// one that comes first here is the valid one (NIP-01).
 [[nodiscard]] bool comes_before(const codec::Event& a, const codec::Event& b);
 
-/// Whether the author's expiry (NIP-40) has been reached.
+/// When a record ends: by its expiration tag (NIP-40), and by its kind if that has an end of its own: a relay list
+/// after a year, a deletion request once nothing that it names can be valid any more. None: never.
+[[nodiscard]] std::optional<UnixTime> expiry_of(const codec::Event& event);
+/// Whether the record has ended.
 [[nodiscard]] bool is_expired(const codec::Event& event, UnixTime now);
 
 }  // namespace myst::db

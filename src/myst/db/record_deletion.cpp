@@ -14,6 +14,27 @@ namespace {
 /// A record is deleted for ever.
 constexpr UnixTime kForEver{seconds(INT64_MAX)};
 
+/// A request may be dated so much before the records that it names.
+constexpr seconds kClockDifference{15 * 60};
+static_assert(codec::kDeletionLife >= std::max(codec::kReceiptLife, codec::kRelayListLife));
+
+seconds life_of(std::uint32_t kind) {
+    return codec::longest_life(kind).value_or(codec::kDeletionLife);
+}
+
+/// Of the records that are named by their ids, as far as the request says what they are.
+seconds life_of_ids(const codec::Event& request) {
+    std::optional<seconds> longest;
+    for (const auto& tag : request.tags) {
+        if (tag.size() < 2 || tag[0] != "k") continue;
+        const auto kind = parse_u64(tag[1]);
+        const bool known = kind && *kind <= codec::kMaxEventKind;
+        const auto life = known ? life_of(static_cast<std::uint32_t>(*kind)) : codec::kDeletionLife;
+        longest = std::max(longest.value_or(life), life);
+    }
+    return longest.value_or(codec::kDeletionLife);
+}
+
 // Keys of the table: ids and addresses begin with different letters, so that they cannot be mixed up.
 Bytes target_of(const Hash32& id) {
     Bytes target{'e'};
@@ -85,10 +106,20 @@ DeletionTargets deletion_targets(const codec::Event& request) {
     return targets;
 }
 
+UnixTime deletion_end(const codec::Event& request) {
+    const auto targets = deletion_targets(request);
+    seconds life{};
+    if (!targets.ids.empty()) life = life_of_ids(request);
+    for (const auto& address : targets.addresses) life = std::max(life, life_of(address.kind));
+    return request.created_at + life + kClockDifference;
+}
+
 DeletionTable::DeletionTable(sys::Database& database)
     : find_(database.prepare("SELECT 1 FROM deletions WHERE author=? AND target=? AND until>=?")),
-      remember_(database.prepare("INSERT INTO deletions(author,target,until) VALUES(?,?,?) "
-                                 "ON CONFLICT DO UPDATE SET until=max(until,excluded.until)")),
+      remember_(
+          database.prepare("INSERT INTO deletions(author,target,until,ends) VALUES(?,?,?,?) "
+                           "ON CONFLICT DO UPDATE SET until=max(until,excluded.until), ends=max(ends,excluded.ends)")),
+      forget_(database.prepare("DELETE FROM deletions WHERE ends<=?")),
       find_id_(database.prepare("SELECT seq,json FROM records WHERE substr(id,1,8)=substr(?1,1,8) AND id=?1")),
       find_address_(
           database.prepare("SELECT seq FROM records WHERE substr(author,1,8)=substr(?2,1,8) AND kind=?1 AND author=?2 "
@@ -114,8 +145,13 @@ Result<bool> DeletionTable::covers(const codec::Event& event) {
     return covered(event.pubkey, target_of(*address), event.created_at);
 }
 
-Result<> DeletionTable::remember(const NodeKey& author, BytesView target, UnixTime until) {
-    return remember_.with(author, target, until.time_since_epoch().count()).run();
+Result<> DeletionTable::remember(const codec::Event& request, BytesView target, UnixTime until) {
+    const auto ends = deletion_end(request).time_since_epoch().count();
+    return remember_.with(request.pubkey, target, until.time_since_epoch().count(), ends).run();
+}
+
+Result<> DeletionTable::forget(UnixTime now) {
+    return forget_.with(now.time_since_epoch().count()).run();
 }
 
 Result<std::vector<std::int64_t>> DeletionTable::enact(const codec::Event& request) {
@@ -134,7 +170,7 @@ Result<std::vector<std::int64_t>> DeletionTable::enact(const codec::Event& reque
 
 Result<> DeletionTable::enact_id(const codec::Event& request, const Hash32& id, std::vector<std::int64_t>& rows) {
     // Remembered whether the record is here or not: it may come later, and only then it is seen who wrote it.
-    if (auto done = remember(request.pubkey, target_of(id), kForEver); !done) return done;
+    if (auto done = remember(request, target_of(id), kForEver); !done) return done;
     auto row = find_id_.with(id).step();
     const auto seq = row && *row ? find_id_.integer(0) : 0;
     auto text = row && *row ? find_id_.text(1) : std::string();
@@ -148,15 +184,15 @@ Result<> DeletionTable::enact_id(const codec::Event& request, const Hash32& id, 
     const bool owned = std::find(owners.begin(), owners.end(), request.pubkey) != owners.end();
     if (!owned || is_for_ever(event.kind)) return {};
     rows.push_back(seq);
-    if (event.pubkey != request.pubkey) return remember(request.pubkey, wrap_target_of(id), kForEver);
+    if (event.pubkey != request.pubkey) return remember(request, wrap_target_of(id), kForEver);
     // The versions that this one has replaced must not come back in its place.
-    if (const auto address = address_of(event)) return remember(request.pubkey, target_of(*address), event.created_at);
+    if (const auto address = address_of(event)) return remember(request, target_of(*address), event.created_at);
     return {};
 }
 
 Result<> DeletionTable::enact_address(const codec::Event& request, const RecordAddress& address,
                                       std::vector<std::int64_t>& rows) {
-    if (auto done = remember(request.pubkey, target_of(address), request.created_at); !done) return done;
+    if (auto done = remember(request, target_of(address), request.created_at); !done) return done;
     const auto until = request.created_at.time_since_epoch().count();
     auto row = find_address_.with(address.kind, address.author, address.identifier, until).step();
     if (row && *row) rows.push_back(find_address_.integer(0));
@@ -167,8 +203,8 @@ Result<> DeletionTable::enact_address(const codec::Event& request, const RecordA
 
 Result<PutOutcome> RecordTable::put_deletion(const Record& record, UnixTime now, const AuthorShare& share) {
     const auto& event = record.event();
-    // Requests are for ever, so they have bounds of their own. They do not count with the author's records: an author
-    // whose share is used up must be able to delete.
+    // Requests may live for long, so they have bounds of their own. They do not count with the author's records: an
+    // author whose share is used up must be able to delete.
     auto of_author = count_of(count_names_.with(event.pubkey, event.kind));
     if (!of_author) return forward_error(of_author);
     if (*of_author >= share.deletions) {
@@ -177,7 +213,7 @@ Result<PutOutcome> RecordTable::put_deletion(const Record& record, UnixTime now,
     }
     auto in_all = count_of(count_kind_.with(event.kind));
     if (!in_all) return forward_error(in_all);
-    if (*in_all >= limits_.deletions) {
+    if (*in_all >= share.deletions_in_all) {
         return fail(ErrorCode::limit_exceeded, "this relay keeps no more deletion requests");
     }
     if (auto room = make_room_in_all(now); !room) return forward_error(room);

@@ -156,6 +156,97 @@ TEST_F(DeletionTest, RequestsAreLimitedForEachAuthorAndInAll) {
     EXPECT_EQ(try_one(3, 0), "this relay keeps no more deletion requests");
 }
 
+TEST_F(DeletionTest, StrangersLeaveHalfOfTheRequestsToOthers) {
+    StoreLimits limits{.deletions = 5, .deletions_per_author = 3};
+    limits.stranger.deletions_in_all = 2;
+    auto half = RecordTable::open(":memory:", limits).value();
+    const auto try_one = [&](std::uint8_t from, Standing standing) {
+        auto outcomes = half.put({request(key_of(from), {{"e", std::string(64, 'a')}})}, kNow, {standing});
+        EXPECT_TRUE(outcomes);
+        return outcomes->front() ? std::string("stored") : outcomes->front().error().message;
+    };
+    const std::string full = "this relay keeps no more deletion requests";
+    EXPECT_EQ(try_one(1, Standing::stranger), "stored");
+    EXPECT_EQ(try_one(2, Standing::stranger), "stored");
+    EXPECT_EQ(try_one(3, Standing::stranger), full);
+    for (std::uint8_t from = 4; from < 7; ++from) EXPECT_EQ(try_one(from, Standing::registered), "stored");
+    EXPECT_EQ(try_one(7, Standing::registered), full);
+    EXPECT_EQ(StoreLimits{}.stranger.deletions_in_all * 2, StoreLimits{}.deletions);
+}
+
+TEST_F(DeletionTest, EndsWhenNothingThatItNamesCanBeValid) {
+    const std::string id(64, 'a');
+    const auto address = [&](std::uint32_t kind) { return names(author, kind, "x"); };
+    const seconds day{24 * 3600};
+    const std::vector<std::pair<std::vector<codec::Tag>, seconds>> table = {
+        {{address(kProposalKind)}, day},
+        {{address(kNodeRecordKind)}, day},
+        {{address(kReceiptKind)}, 365 * day},
+        {{address(codec::kRelayListKind)}, 365 * day},
+        {{address(kProposalKind), address(kReceiptKind)}, 365 * day},
+        {{{"e", id}}, 365 * day},
+        {{{"e", id}, {"k", "30510"}}, day},
+        {{{"e", id}, {"k", "1059"}, {"k", "30510"}}, 7 * day},
+        {{{"e", id}, {"k", "1"}}, 365 * day},
+        {{{"e", id}, {"k", "nonsense"}}, 365 * day},
+        {{{"e", id}, {"k", "30510"}, address(kReceiptKind)}, 365 * day},
+    };
+    for (const auto& [tags, life] : table) {
+        const auto wish = make_event(author, kDeletionKind, kNow, tags);
+        EXPECT_EQ(deletion_end(wish), kNow + life + seconds(900)) << codec::to_json(wish);
+        EXPECT_EQ(expiry_of(wish), deletion_end(wish));
+    }
+}
+
+std::int64_t rows_of_deletions(const std::string& path) {
+    auto database = sys::Database::open(path, sys::Durability::normal).value();
+    auto count = database.prepare("SELECT count(*) FROM deletions");
+    EXPECT_TRUE(count.step());
+    return count.integer(0);
+}
+
+TEST_F(DeletionTest, IsForgottenAtItsEndAndNotBefore) {
+    const auto path = ::testing::TempDir() + "ended_" + std::to_string(::getpid()) + ".db";
+    const auto offer = make_record(author, kProposalKind, kNow, {{"d", "x"}, expires(kNow + codec::kProposalLife)});
+    const auto wish = request(author, {names(author, kProposalKind, "x"), names(offer), {"k", "30510"}});
+    const auto longer = request(author, {names(author, kReceiptKind, "x")});
+    const auto end = deletion_end(wish->event());
+    auto stored_in_file = RecordTable::open(path, {}).value();
+    ASSERT_TRUE(stored_in_file.put({offer, wish, longer}, kNow));
+    ASSERT_TRUE(stored_in_file.purge(end - seconds(1)));
+    EXPECT_EQ(rows_of_deletions(path), 3);
+    EXPECT_EQ(stored_in_file.put({offer}, kNow + codec::kProposalLife - seconds(1))->front(), PutOutcome::deleted);
+    codec::Filter requests;
+    requests.kinds = {kDeletionKind};
+    EXPECT_THAT(*stored_in_file.find({requests}, 10, end - seconds(1)), UnorderedElementsAre(id(wish), id(longer)));
+    EXPECT_THAT(*stored_in_file.find({requests}, 10, end), ElementsAre(id(longer))) << "not shown, nor reconciled";
+    ASSERT_TRUE(stored_in_file.purge(end));
+    EXPECT_EQ(rows_of_deletions(path), 1);
+    EXPECT_EQ(stored_in_file.put({wish}, end)->front(), PutOutcome::expired) << "nobody brings it back";
+    EXPECT_EQ(stored_in_file.put({offer}, end)->front(), PutOutcome::expired);
+    for (const auto* suffix : {"", "-wal", "-shm"}) std::remove((path + suffix).c_str());
+}
+
+TEST_F(DeletionTest, AnEndedRequestGivesItsPlaceToAnother) {
+    const auto offer_of = [&](std::uint8_t n) { return names(key_of(n), kProposalKind, "x"); };
+    for (std::uint8_t n = 1; n <= 5; ++n) ASSERT_EQ(put(request(key_of(n), {offer_of(n)})), PutOutcome::stored);
+    const auto later = kNow + codec::kProposalLife + seconds(900);
+    const auto next = request(key_of(6), {offer_of(6)}, later);
+    ASSERT_FALSE(table.put({next}, later - seconds(1))->front());
+    ASSERT_TRUE(table.purge(later));
+    EXPECT_EQ(table.put({next}, later)->front(), PutOutcome::stored);
+}
+
+TEST_F(DeletionTest, ARevocationMakesRoomForRequests) {
+    for (std::uint8_t n = 10; n < 15; ++n) {
+        ASSERT_EQ(put(request(key_of(n), {{"e", std::string(64, 'a')}})), PutOutcome::stored);
+    }
+    const auto next = request(author, {{"e", std::string(64, 'a')}});
+    ASSERT_FALSE(table.put({next}, kNow)->front());
+    ASSERT_EQ(put(make_record(key_of(10), kRevocationKind, kNow)), PutOutcome::stored);
+    EXPECT_EQ(put(next), PutOutcome::stored);
+}
+
 TEST_F(DeletionTest, SurvivesARestart) {
     const auto path = ::testing::TempDir() + "deletions_" + std::to_string(::getpid()) + ".db";
     const auto record = make_record(author, 1, kNow);
@@ -166,13 +257,6 @@ TEST_F(DeletionTest, SurvivesARestart) {
     auto again = RecordTable::open(path, {}).value();
     EXPECT_EQ(again.put({record}, kNow)->front(), PutOutcome::deleted);
     for (const auto* suffix : {"", "-wal", "-shm"}) std::remove((path + suffix).c_str());
-}
-
-std::int64_t rows_of_deletions(const std::string& path) {
-    auto database = sys::Database::open(path, sys::Durability::normal).value();
-    auto count = database.prepare("SELECT count(*) FROM deletions");
-    EXPECT_TRUE(count.step());
-    return count.integer(0);
 }
 
 TEST_F(DeletionTest, IsForgottenWithARevocationExceptForGiftWraps) {

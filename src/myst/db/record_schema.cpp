@@ -58,7 +58,8 @@ CREATE INDEX records_by_id ON records(substr(id,1,8));
 CREATE INDEX records_by_author ON records(substr(author,1,8), kind);
 CREATE INDEX records_by_time ON records(created_at DESC, id);
 CREATE INDEX records_by_expiry ON records(expires_at) WHERE expires_at IS NOT NULL;
-INSERT INTO record_tags SELECT '', '', kind, created_at, id, expires_at FROM records;)"};
+INSERT INTO record_tags SELECT '', '', kind, created_at, id, expires_at FROM records;)",
+        kDeletionEndSchema};
     return migrations;
 }
 

@@ -44,6 +44,12 @@ void bind_values(sys::Statement& statement, const std::vector<SqlValue>& values)
     }
 }
 
+void bind_expiry(sys::Statement& statement, int position, const codec::Event& event) {
+    const auto end = expiry_of(event);
+    if (end) statement.bind(position, end->time_since_epoch().count());
+    if (!end) statement.bind_null(position);
+}
+
 }  // namespace
 
 Result<std::size_t> RecordTable::count_of(sys::Statement& statement) {
@@ -259,11 +265,7 @@ Result<> RecordTable::insert(const Record& record, const RecordAddress* address)
         insert_.bind_null(4);
     }
     insert_.bind(5, event.created_at.time_since_epoch().count());
-    if (const auto expiration = event.expiration()) {
-        insert_.bind(6, expiration->time_since_epoch().count());
-    } else {
-        insert_.bind_null(6);
-    }
+    bind_expiry(insert_, 6, event);
     insert_.bind(7, std::string_view(record.json()));
     if (auto done = insert_.run(); !done) return done;
     ++stored_;
@@ -272,13 +274,8 @@ Result<> RecordTable::insert(const Record& record, const RecordAddress* address)
 }
 
 Result<> RecordTable::insert_tags(const codec::Event& event) {
-    const auto expiration = event.expiration();
     insert_tag_.with("", "", event.kind, event.created_at.time_since_epoch().count(), event.id);
-    if (expiration) {
-        insert_tag_.bind(6, expiration->time_since_epoch().count());
-    } else {
-        insert_tag_.bind_null(6);
-    }
+    bind_expiry(insert_tag_, 6, event);
     for (const auto& [name, value] : entries_of(event)) {
         if (auto done = insert_tag_.bind(1, name).bind(2, value).run(); !done) return done;  // the rest is the same
     }
@@ -440,6 +437,7 @@ Result<std::size_t> RecordTable::purge(UnixTime now) {
         rows.push_back(gone.integer(0));
     }
     gone.reset();
+    if (auto done = deletions_.forget(now); !done) return forward_error(done, "record store");
     const auto stored_before = stored_;
     for (const auto seq : rows) {
         if (auto done = remove(seq); !done) {

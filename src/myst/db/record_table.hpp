@@ -17,8 +17,9 @@ namespace myst::db {
 /// How much of the store one author may use.
 struct AuthorShare {
     std::size_t records = 0;
-    std::size_t names = 0;      ///< records of one addressable kind: `d` tags of its proposals
-    std::size_t deletions = 0;  ///< deletion requests, which do not count as records
+    std::size_t names = 0;             ///< records of one addressable kind: `d` tags of its proposals
+    std::size_t deletions = 0;         ///< deletion requests, which do not count as records
+    std::size_t deletions_in_all = 0;  ///< where all authors together have so many, his are not taken
 };
 
 /// How much the store takes.
@@ -26,12 +27,12 @@ struct StoreLimits {
     std::size_t records = 500'000;  ///< in all
     std::size_t records_per_author = 1'000;
     std::size_t names_per_author = 4;  ///< records of one addressable kind: `d` tags of its proposals
-    std::size_t deletions = 50'000;    ///< deletion requests in all; they never expire
+    std::size_t deletions = 50'000;    ///< deletion requests in all
     std::size_t deletions_per_author = 100;
-    AuthorShare stranger{8, 2, 4};  ///< of an author who is not registered
+    AuthorShare stranger{8, 2, 4, 25'000};  ///< of an author who is not registered
     [[nodiscard]] AuthorShare share_of(Standing author) const {
         if (author == Standing::stranger) return stranger;
-        return {records_per_author, names_per_author, deletions_per_author};
+        return {records_per_author, names_per_author, deletions_per_author, deletions};
     }
 };
 

@@ -297,6 +297,7 @@ TEST(RecordTable, AFileOfTheFirstSchemaIsBroughtUpToDate) {
     const auto path = std::string(::testing::TempDir()) + fmt::format("myst_record_table_test-{}.db", ::getpid());
     std::remove(path.c_str());
     auto offer = make_record(key_of(1), 30'001, kNow, {{"d", "x"}, {"c", "DE"}, expires(kNow + seconds(60))});
+    const auto list = make_record(key_of(3), codec::kRelayListKind, kNow);
     {
         auto database = sys::Database::open(path, sys::Durability::normal).value();
         ASSERT_TRUE(database.migrate({first_schema()}));
@@ -309,6 +310,11 @@ TEST(RecordTable, AFileOfTheFirstSchemaIsBroughtUpToDate) {
                         .prepare("INSERT INTO record_tags VALUES('d','x',30001,1700000000,?1,1700000060),"
                                  "('c','DE',30001,1700000000,?1,1700000060)")
                         .with(id_of(offer))
+                        .run());
+        ASSERT_TRUE(database
+                        .prepare("INSERT INTO records(id,author,kind,identifier,created_at,expires_at,json) "
+                                 "VALUES(?,?,10002,'',1700000000,NULL,?)")
+                        .with(id_of(list), key_of(3).node_key(), list->json())
                         .run());
     }
     auto table = RecordTable::open(path, StoreLimits{});
@@ -323,6 +329,14 @@ TEST(RecordTable, AFileOfTheFirstSchemaIsBroughtUpToDate) {
     by_author.authors = {key_of(1).node_key()};
     EXPECT_THAT(find(*table, {by_author}), ElementsAre(id_of(newer)));
     EXPECT_THAT(find(*table, {by_kind}), ElementsAre(id_of(newer)));
+    // Relay lists had no end then.
+    by_author.authors = {key_of(3).node_key()};
+    codec::Filter lists;
+    lists.kinds = {codec::kRelayListKind};
+    for (const auto& filter : {by_author, lists}) {
+        EXPECT_THAT(*table->find({filter}, 10, kNow + codec::kRelayListLife), ElementsAre(id_of(list)));
+        EXPECT_THAT(*table->find({filter}, 10, kNow + codec::kRelayListLife + seconds(900)), IsEmpty());
+    }
     for (const char* suffix : {"", "-wal", "-shm"}) std::remove((path + suffix).c_str());
 }
 

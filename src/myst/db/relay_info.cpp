@@ -26,26 +26,21 @@ json::array supported(const AdmissionPolicy& policy, const RelayAccess& access) 
     return nips;
 }
 
-json::object retention_of(std::uint32_t kind, json::value time) {
-    json::array kinds;
-    kinds.emplace_back(kind);
-    json::object entry;
-    entry["kinds"] = std::move(kinds);
-    entry["time"] = std::move(time);
-    return entry;
-}
-
 /// How long what is stored is kept at most, in seconds; null: until it is replaced or deleted.
 json::array retention(const AdmissionPolicy& policy) {
     json::array entries;
-    if (takes(policy, kProposalKind))
-        entries.emplace_back(retention_of(kProposalKind, policy.max_proposal_life.count()));
-    if (takes(policy, codec::kGiftWrapKind)) {
-        entries.emplace_back(retention_of(codec::kGiftWrapKind, policy.max_gift_life.count()));
-    }
-    for (const auto kind : {kDeletionKind, codec::kRelayListKind}) {
-        if (takes(policy, kind)) entries.emplace_back(retention_of(kind, nullptr));
-    }
+    const auto add = [&](std::uint32_t kind) {
+        if (!takes(policy, kind)) return;
+        json::array kinds;
+        kinds.emplace_back(kind);
+        const auto life = codec::longest_life(kind);
+        json::object entry;
+        entry["kinds"] = std::move(kinds);
+        entry["time"] = life ? json::value(life->count()) : json::value(nullptr);
+        entries.emplace_back(std::move(entry));
+    };
+    for (const auto kind : codec::kReplicatedKinds) add(kind);
+    add(codec::kGiftWrapKind);
     return entries;
 }
 

@@ -405,7 +405,9 @@ Task<> information(TestRelay& relay) {
     for (const char* part :
          {R"("software":"mysterium")", R"("supported_nips":[1,9,11,13,40,65,77])", R"("version":)",
           R"("max_message_length":131072)", R"("max_subscriptions":16)", R"({"kinds":[30510],"time":86400})",
-          R"({"kinds":[5],"time":null})", R"("auth_required":false)"}) {
+          R"({"kinds":[5],"time":31536000})", R"({"kinds":[30511],"time":31536000})",
+          R"({"kinds":[10510],"time":86400})", R"({"kinds":[10511],"time":null})",
+          R"({"kinds":[10002],"time":31536000})", R"("auth_required":false)"}) {
         EXPECT_THAT(answer->body, HasSubstr(part));
     }
     EXPECT_THAT(answer->body, Not(HasSubstr("pubkey"))) << "it must not name the operator";
