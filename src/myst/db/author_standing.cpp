@@ -24,6 +24,11 @@ Task<Standing> AuthorStanding::of(NodeKey author) {
     co_return last != known_.end() ? last->second.standing : Standing::stranger;
 }
 
+Task<Result<std::vector<ports::RegisteredProvider>>> AuthorStanding::registered(Address after, std::size_t limit) {
+    if (registry_ == nullptr) co_return fail(ErrorCode::unavailable, "this node does not know who is registered");
+    co_return co_await registry_->registered(after, limit);
+}
+
 void AuthorStanding::remember(const NodeKey& author, Standing standing) {
     const auto until = clock_.now() + (standing == Standing::registered ? kRegisteredFor : kStrangerFor);
     if (!known_.insert_or_assign(author, Known{standing, until}).second) return;

@@ -20,6 +20,10 @@ public:
 
     /// While the registry cannot be read an author is what he last was, at first a stranger.
     [[nodiscard]] Task<Standing> of(NodeKey author);
+    /// Whether there is a registry at all.
+    [[nodiscard]] bool has_registry() const { return registry_ != nullptr; }
+    /// A page of all who are registered; see ports::ProviderRegistry::registered. unavailable without a registry.
+    [[nodiscard]] Task<Result<std::vector<ports::RegisteredProvider>>> registered(Address after, std::size_t limit);
 
 private:
     struct Known {

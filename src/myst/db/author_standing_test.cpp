@@ -1,32 +1,14 @@
 // Whose records are taken without work, and how many of them.
 #include "myst/db/author_standing.hpp"
 
-#include <set>
-
 #include "myst/codec/proof_of_work.hpp"
+#include "myst/db/fake_registry.hpp"
 #include "myst/db/relay_fixtures.hpp"
 
 namespace myst::db::test {
 namespace {
 
 constexpr unsigned kBits = 8;
-
-/// A registry as tests set it.
-class FakeRegistry final : public ports::ProviderRegistry {
-public:
-    std::set<NodeKey> keys;
-    bool unavailable = false;
-    int asked = 0;
-
-    [[nodiscard]] Task<Result<bool>> is_registered(NodeKey node_key) override {
-        ++asked;
-        if (unavailable) co_return fail(ErrorCode::unavailable, "the chain index is at block 1 of 2");
-        co_return keys.contains(node_key);
-    }
-    [[nodiscard]] Task<Result<std::vector<ports::RegisteredProvider>>> registered(Address, std::size_t) override {
-        co_return std::vector<ports::RegisteredProvider>{};
-    }
-};
 
 /// Signed again, with work.
 SharedRecord mined(codec::Event event, const crypto::PrivateKey& key, unsigned bits = kBits) {
@@ -74,6 +56,11 @@ protected:
     std::unique_ptr<SqliteRecordStore> store = open_store();
     RecordHub hub{*store, clock, asking_for_work(), &registry};
 
+    template <class Author>
+    Task<> ask_all(Author author, std::uint32_t from, std::uint32_t to) {
+        for (; from < to; ++from) std::ignore = co_await authors.of(author(from));
+    }
+
 private:
     Task<> ask(NodeKey author, Standing& result) { result = co_await authors.of(author); }
     static Task<> submit_into(RecordHub& to, SharedRecord record, Receipt& receipt) {
@@ -109,6 +96,24 @@ TEST_F(StandingTest, IsWhatItWasWhileTheRegistryCannotBeRead) {
     registry.keys = {stranger.node_key()};
     EXPECT_EQ(standing(stranger), Standing::registered) << "what could not be read is not remembered";
     EXPECT_EQ(standing(provider), Standing::stranger);
+}
+
+TEST_F(StandingTest, IsRememberedOfSixteenThousandAuthors) {
+    const auto author = [](std::uint32_t n) {
+        NodeKey key;
+        for (std::size_t i = 0; i < 4; ++i) key.bytes[i] = static_cast<std::uint8_t>(n >> (8 * i));
+        return key;
+    };
+    const auto ask = [&](std::uint32_t from, std::uint32_t to) { loop.run(ask_all(author, from, to)); };
+    ask(1, 16'385);
+    EXPECT_EQ(registry.asked, 16'384);
+    ask(1, 16'385);
+    EXPECT_EQ(registry.asked, 16'384);
+    ask(20'000, 20'001);
+    ask(2, 16'385);
+    EXPECT_EQ(registry.asked, 16'385);
+    ask(1, 2);
+    EXPECT_EQ(registry.asked, 16'386) << "the first was forgotten";
 }
 
 TEST_F(StandingTest, WithoutARegistryEverybodyIsAStranger) {

@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "myst/base/log.hpp"
-#include "myst/db/author_standing.hpp"
+#include "myst/db/author_rate.hpp"
 #include "myst/db/seen_ids.hpp"
 
 namespace myst::db {
@@ -64,12 +64,47 @@ std::vector<std::string> keys_of(const codec::Event& event) {
     return {keys.begin(), keys.end()};
 }
 
+/// One revocation of a key is enough, but whoever else writes much with that key must not keep it out.
+constexpr PublishRate kRevocationRate{4, milliseconds(3'600'000)};
+
 Receipt accepted_silently(std::string message) {
-    return Receipt{true, false, 0, 0, std::move(message)};
+    Receipt receipt;
+    receipt.accepted = true;
+    receipt.message = std::move(message);
+    return receipt;
 }
 
 Receipt refused(std::string message) {
-    return Receipt{false, false, 0, 0, std::move(message)};
+    Receipt receipt;
+    receipt.message = std::move(message);
+    return receipt;
+}
+
+Receipt refused_for_now(std::string message) {
+    auto receipt = refused(std::move(message));
+    receipt.later = true;
+    return receipt;
+}
+
+/// What the store's verdict means for the author. None: it was stored.
+std::optional<Receipt> answer_to(const Result<PutOutcome>& outcome) {
+    if (!outcome && outcome.error().code == ErrorCode::limit_exceeded) {
+        return refused_for_now("rate-limited: " + outcome.error().message);
+    }
+    if (!outcome) {
+        log::error("{}", outcome.error().describe());
+        return refused_for_now("error: this relay cannot store records now");
+    }
+    switch (*outcome) {
+        case PutOutcome::duplicate: return accepted_silently("duplicate: this record is here already");
+        case PutOutcome::older: return refused("duplicate: a newer version of this record is here already");
+        case PutOutcome::deleted: return refused("blocked: the author has deleted this record");
+        case PutOutcome::revoked: return refused("blocked: the author has revoked this key");
+        case PutOutcome::expired: return refused("invalid: the record has expired");
+        case PutOutcome::stored:
+        case PutOutcome::ephemeral: break;
+    }
+    return std::nullopt;
 }
 
 }  // namespace
@@ -77,6 +112,11 @@ Receipt refused(std::string message) {
 struct RecordHub::State {
     State(RecordStore& record_store, const Clock& time, AdmissionPolicy admission, ports::ProviderRegistry* registry)
         : store(record_store), clock(time), policy(std::move(admission)), authors(registry, time) {}
+    /// How often the author of a record may publish such.
+    [[nodiscard]] AuthorRate& rate_of(Standing author, std::uint32_t kind) {
+        if (kind == kRevocationKind) return revocations;
+        return author == Standing::registered ? registered_rate : stranger_rate;
+    }
     /// What the author of a record may do here.
     [[nodiscard]] Task<Standing> standing(NodeKey author) {
         if (policy.min_pow_bits == 0) co_return Standing::registered;
@@ -86,6 +126,9 @@ struct RecordHub::State {
     const Clock& clock;
     const AdmissionPolicy policy;
     AuthorStanding authors;
+    AuthorRate registered_rate{policy.registered_rate};
+    AuthorRate stranger_rate{policy.stranger_rate};
+    AuthorRate revocations{kRevocationRate};
     SeenIds stored{kSeenCapacity};     ///< what the store took
     SeenIds passed_on{kSeenCapacity};  ///< of kinds that are not stored
     [[nodiscard]] SeenIds& seen(const codec::Event& event) {
@@ -129,6 +172,10 @@ const AdmissionPolicy& RecordHub::policy() const {
     return state_->policy;
 }
 
+AuthorStanding& RecordHub::authors() {
+    return state_->authors;
+}
+
 std::size_t RecordHub::followers() const {
     return state_->followers;
 }
@@ -144,24 +191,8 @@ Task<Receipt> RecordHub::submit(SharedRecord record) {
     }
     if (state_->seen(event).contains(event.id)) co_return accepted_silently("duplicate: this record is here already");
     if (codec::classify_kind(event.kind) != codec::KindClass::ephemeral) {
-        const auto standing = co_await state_->standing(event.pubkey);
-        const auto no_work = standing == Standing::stranger ? check_work(event, state_->policy) : std::nullopt;
-        if (no_work) co_return refused(no_work->message());
-        auto outcome = co_await state_->store.put(record, state_->clock.unix_now(), standing);
-        if (!outcome && outcome.error().code == ErrorCode::limit_exceeded) {
-            co_return refused("rate-limited: " + outcome.error().message);
-        }
-        if (!outcome) {
-            log::error("{}", outcome.error().describe());
-            co_return refused("error: this relay cannot store records now");
-        }
-        if (*outcome == PutOutcome::duplicate) co_return accepted_silently("duplicate: this record is here already");
-        if (*outcome == PutOutcome::older) {
-            co_return refused("duplicate: a newer version of this record is here already");
-        }
-        if (*outcome == PutOutcome::deleted) co_return refused("blocked: the author has deleted this record");
-        if (*outcome == PutOutcome::revoked) co_return refused("blocked: the author has revoked this key");
-        if (*outcome == PutOutcome::expired) co_return refused("invalid: the record has expired");
+        auto answer = co_await keep(record);
+        if (answer) co_return std::move(*answer);
     }
     if (!state_->seen(event).insert(event.id)) co_return accepted_silently("duplicate: this record is here already");
     // Among what was seen may be records that have just been deleted.
@@ -171,6 +202,20 @@ Task<Receipt> RecordHub::submit(SharedRecord record) {
     receipt.fresh = true;
     deliver(record, receipt);
     co_return receipt;
+}
+
+Task<std::optional<Receipt>> RecordHub::keep(SharedRecord record) {
+    const auto& event = record->event();
+    const auto standing = co_await state_->standing(event.pubkey);
+    const auto no_work = standing == Standing::stranger ? check_work(event, state_->policy) : std::nullopt;
+    if (no_work) co_return refused(no_work->message());
+    auto& rate = state_->rate_of(standing, event.kind);
+    if (!rate.take(event.pubkey, state_->clock.now())) {
+        co_return refused_for_now("rate-limited: this author publishes too often; try again in some minutes");
+    }
+    const auto outcome = co_await state_->store.put(record, state_->clock.unix_now(), standing);
+    if (!outcome || *outcome != PutOutcome::stored) rate.give_back(event.pubkey);
+    co_return answer_to(outcome);
 }
 
 void RecordHub::deliver(const SharedRecord& record, Receipt& receipt) {

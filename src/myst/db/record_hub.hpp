@@ -4,11 +4,13 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "myst/base/clock.hpp"
 #include "myst/db/admission.hpp"
+#include "myst/db/author_standing.hpp"
 #include "myst/db/record_store.hpp"
 #include "myst/ports/provider_registry.hpp"
 #include "myst/ports/record_network.hpp"
@@ -19,6 +21,7 @@ namespace myst::db {
 struct Receipt {
     bool accepted = false;      ///< as the OK message of NIP-01 means it; true for duplicates, too
     bool fresh = false;         ///< not seen before, and handed to subscribers
+    bool later = false;         ///< refused for now: there may be room another time
     std::size_t delivered = 0;  ///< subscribers that got it
     std::size_t compared = 0;   ///< filters it was compared with
     std::string message;        ///< empty, or with a machine-readable prefix: "blocked: …"
@@ -56,10 +59,14 @@ public:
     [[nodiscard]] Task<Result<std::size_t>> purge();
 
     [[nodiscard]] const AdmissionPolicy& policy() const;
+    /// Whom the chain knows.
+    [[nodiscard]] AuthorStanding& authors();
     [[nodiscard]] std::size_t followers() const;
 
 private:
     struct State;
+    /// Stores a record that has passed admission. None: it is stored. Else the answer.
+    [[nodiscard]] Task<std::optional<Receipt>> keep(SharedRecord record);
     void deliver(const SharedRecord& record, Receipt& receipt);
     std::shared_ptr<State> state_;
 };

@@ -15,11 +15,17 @@ namespace myst::db::test {
 class ShiftedClock final : public Clock {
 public:
     [[nodiscard]] UnixTime unix_now() const override { return SystemClock().unix_now() + seconds(shift_); }
-    [[nodiscard]] MonotonicTime now() const override { return SystemClock().now(); }
+    [[nodiscard]] MonotonicTime now() const override { return SystemClock().now() + seconds(monotonic_shift_); }
     void advance(seconds by) { shift_ += by.count(); }
+    /// The clock for measuring, too.
+    void advance_all(seconds by) {
+        advance(by);
+        monotonic_shift_ += by.count();
+    }
 
 private:
     std::atomic<std::int64_t> shift_ = 0;
+    std::atomic<std::int64_t> monotonic_shift_ = 0;
 };
 
 /// Everything a node of a test shares with the others. Real sockets.
@@ -32,8 +38,10 @@ struct World {
     [[nodiscard]] UnixTime now() const { return clock.unix_now(); }
 };
 
-inline std::unique_ptr<SqliteRecordStore> open_store() {
-    auto store = SqliteRecordStore::open({});
+inline std::unique_ptr<SqliteRecordStore> open_store(StoreLimits limits = {}) {
+    SqliteRecordStore::Settings settings;
+    settings.limits = limits;
+    auto store = SqliteRecordStore::open(std::move(settings));
     EXPECT_TRUE(store) << store.error().message;
     return std::move(*store);
 }

@@ -1,5 +1,6 @@
 #include "myst/db/replication.hpp"
 
+#include <algorithm>
 #include <set>
 #include <unordered_set>
 
@@ -33,14 +34,19 @@ codec::Filter filter_of(const std::vector<std::uint32_t>& kinds) {
 }
 
 /// Own records, newest first: who reads a peer cares for those most, and what a peer does not take must not stand
-/// before them for ever.
-std::vector<Hash32> newest_first(const SyncSet& set, const std::vector<Hash32>& ids) {
+/// before them for ever. Those that come after `last` stand before all others.
+std::vector<Hash32> newest_first(const SyncSet& set, const std::vector<Hash32>& ids,
+                                 const std::optional<SyncItem>& last) {
     const std::unordered_set<Hash32, FixedBytesHash> wanted(ids.begin(), ids.end());
     std::vector<Hash32> sorted;
+    std::vector<Hash32> had_their_turn;
     sorted.reserve(wanted.size());
-    for (std::size_t i = set.size(); i > 0 && sorted.size() < wanted.size(); --i) {
-        if (wanted.contains(set[i - 1].id)) sorted.push_back(set[i - 1].id);
+    for (std::size_t i = set.size(); i > 0; --i) {
+        const auto& item = set[i - 1];
+        if (!wanted.contains(item.id)) continue;
+        (last && !(item < *last) ? had_their_turn : sorted).push_back(item.id);
     }
+    sorted.insert(sorted.end(), had_their_turn.begin(), had_their_turn.end());
     return sorted;
 }
 
@@ -87,14 +93,20 @@ Task<Result<bool>> Replication::run_once() {
         difference->have.resize(settings_.max_offered);
         whole = false;
     }
-    const auto taken = co_await fetch(std::move(difference->need));
+    auto& need = difference->need;
+    std::sort(need.begin(), need.end());
+    if (fetched_last_) {
+        std::rotate(need.begin(), std::upper_bound(need.begin(), need.end(), *fetched_last_), need.end());
+    }
+    const auto taken = co_await fetch(std::move(need));
     const auto given = co_await offer(std::move(difference->have));
-    if (whole) in_common_ = common + taken.sum() + given.sum();
+    const bool no_room = enough(taken) || enough(given);
+    if (whole && !no_room) in_common_ = common + taken.sum() + given.sum();
     if (taken.fresh + given.fresh > 0) {
         log::info("relay {}: reconciled: {} records taken, {} given", peer_.status().url, taken.fresh, given.fresh);
     }
     if (taken.sum() > 0 && on_taken) on_taken();
-    co_return !whole && taken.sum() + given.sum() > 0;
+    co_return !whole && !no_room && taken.sum() + given.sum() > 0;
 }
 
 Task<Result<Replication::Difference>> Replication::compare() {
@@ -143,7 +155,8 @@ Task<Replication::Difference> Replication::converse(std::string name, std::share
         }
         answer = std::move(*next);
     }
-    auto sorting = workers_.run([set, have = std::move(difference.have)] { return newest_first(*set, have); });
+    auto sorting = workers_.run(
+        [set, have = std::move(difference.have), last = offered_last_] { return newest_first(*set, have, last); });
     difference.have = co_await std::move(sorting);
     co_return difference;
 }
@@ -162,13 +175,20 @@ void Replication::learn(Difference& difference, const SyncStep& step) {
 Task<Replication::Moved> Replication::fetch(std::vector<Hash32> need) {
     Moved moved;
     auto patience = kPatience;
+    fetched_last_.reset();
     while (!need.empty() && peer_.connected()) {
         auto page = next_page(need, patience <= milliseconds(0), moved);
         if (!page.empty()) {
+            const auto last = page.back();
             const auto taken = co_await fetch_page(std::move(page));
             moved.fresh += taken.fresh;
             moved.other += taken.other;
-        } else if (!need.empty()) {
+            moved.turned_away += taken.turned_away;
+            if (!enough(moved)) continue;
+            fetched_last_ = last;
+            break;
+        }
+        if (!need.empty()) {
             patience -= kLook;
             co_await sleep_for(kLook);
         }
@@ -231,6 +251,8 @@ Task<> Replication::take_one(SharedRecord record, Moved* moved) {
         ++moved->fresh;
     } else if (receipt.accepted) {
         ++moved->other;
+    } else if (receipt.later) {
+        ++moved->turned_away;
     } else {
         std::ignore = refused_.insert(id);
     }
@@ -238,6 +260,7 @@ Task<> Replication::take_one(SharedRecord record, Moved* moved) {
 
 Task<Replication::Moved> Replication::offer(std::vector<Hash32> have) {
     Offered offered;
+    offered_last_.reset();
     while (peer_.connected() && !offered.failed) {
         offered.moved.other += std::erase_if(have, [this](const Hash32& id) { return peer_.has_shown(id); });
         if (have.empty()) break;
@@ -248,11 +271,18 @@ Task<Replication::Moved> Replication::offer(std::vector<Hash32> have) {
         }
         have.erase(have.begin(), have.begin() + static_cast<std::ptrdiff_t>(page->taken));
         TaskGroup group(executor_);
+        SyncItem last;
         for (auto& text : page->texts) {
             auto record = Record::restore(std::move(text));
-            if (record) group.spawn("a record for a peer", offer_one(std::move(*record), &offered));
+            if (!record) continue;
+            const auto& event = (*record)->event();
+            last = {to_unix_seconds(event.created_at), event.id};
+            group.spawn("a record for a peer", offer_one(std::move(*record), &offered));
         }
         co_await group.join();
+        if (!enough(offered.moved)) continue;
+        offered_last_ = last;
+        break;
     }
     co_return offered.moved;
 }
@@ -265,7 +295,9 @@ Task<> Replication::offer_one(SharedRecord record, Offered* offered) {
         ++offered->moved.fresh;
     } else if (published.error().code == ErrorCode::permission_denied) {
         std::ignore = refused_.insert(id);
-    } else if (published.error().code != ErrorCode::limit_exceeded) {  // that one is offered again next time
+    } else if (published.error().code == ErrorCode::limit_exceeded) {
+        ++offered->moved.turned_away;
+    } else {
         offered->failed = true;
     }
 }

@@ -24,6 +24,7 @@ public:
         std::size_t max_offered = 2'000;    ///< records published to the peer in one run
         std::size_t max_fallback = 500;     ///< newest records fetched from a peer that cannot compare
         milliseconds settle{3'000};         ///< from `soon` to the comparison
+        std::size_t max_turned_away = 256;  ///< records that the receiving side has no room for, until a run ends
     };
     /// `asked` is shared by all replications of a node.
     Replication(asio::any_io_executor executor, RecordHub& hub, WorkerPool& workers, RelayClient& peer, AskedIds& asked,
@@ -62,8 +63,9 @@ private:
     void learn(Difference& difference, const SyncStep& step);
     /// What became of a list of records.
     struct Moved {
-        std::size_t fresh = 0;  ///< new to the receiving side, from the other
-        std::size_t other = 0;  ///< came there another way meanwhile
+        std::size_t fresh = 0;        ///< new to the receiving side, from the other
+        std::size_t other = 0;        ///< came there another way meanwhile
+        std::size_t turned_away = 0;  ///< not taken, for now
         [[nodiscard]] std::size_t sum() const { return fresh + other; }
     };
     /// Takes records from the peer.
@@ -78,10 +80,11 @@ private:
     /// Publishes records to the peer.
     [[nodiscard]] Task<Moved> offer(std::vector<Hash32> have);
     struct Offered {
-        Moved moved;
+        Moved moved{};
         bool failed = false;  ///< the peer does not answer
     };
     [[nodiscard]] Task<> offer_one(SharedRecord record, Offered* offered);
+    [[nodiscard]] bool enough(const Moved& moved) const { return moved.turned_away >= settings_.max_turned_away; }
     [[nodiscard]] Task<> fall_back();
 
     asio::any_io_executor executor_;
@@ -94,6 +97,9 @@ private:
     bool fresh_ = false;  ///< the connection has not been used for a comparison yet
     std::optional<std::size_t> in_common_;
     SeenIds refused_;  ///< what one of the two did not take, or the peer did not have after all
+    /// Where a run ended for lack of room, and the next goes on. Nothing: at the front, the newest records.
+    std::optional<SyncItem> offered_last_;
+    std::optional<Hash32> fetched_last_;  ///< the same; records are asked for in the order of ids
 };
 
 }  // namespace myst::db

@@ -1,6 +1,8 @@
 // Shared by the tests of replication: a fixed series of records, nodes that can be compared, a relay that lies.
 #pragma once
 
+#include <set>
+
 #include "myst/db/full_network.hpp"
 #include "myst/db/relay_fixtures.hpp"
 #include "myst/db/relay_handshake.hpp"
@@ -56,8 +58,8 @@ inline Task<> until_it_has(RecordHub& hub, std::size_t count) {
 /// A store and its hub with the network of a node, without a relay of its own.
 struct Follower {
     Follower(World& world, std::vector<RelayUrl> peers, milliseconds interval = milliseconds(300'000),
-             milliseconds answer_timeout = milliseconds(10'000))
-        : hub(*store, world.clock, AdmissionPolicy{}) {
+             milliseconds answer_timeout = milliseconds(10'000), AdmissionPolicy policy = {}, StoreLimits limits = {})
+        : store(open_store(limits)), hub(*store, world.clock, std::move(policy)) {
         FullNetwork::Settings settings;
         settings.peers = quick_set(std::move(peers));
         settings.peers.client.answer_timeout = answer_timeout;
@@ -65,7 +67,7 @@ struct Follower {
         network =
             std::make_unique<FullNetwork>(world.loop.executor(), hub, world.clock, world.rng, world.workers, settings);
     }
-    std::unique_ptr<SqliteRecordStore> store = open_store();
+    std::unique_ptr<SqliteRecordStore> store;
     RecordHub hub;
     std::unique_ptr<FullNetwork> network;
 };
@@ -83,6 +85,7 @@ struct OddRelay {
     int offered = 0;                   ///< EVENTs
     std::vector<UnixTime> order;       ///< of the EVENTs, as they came
     int queries = 0;                   ///< other than subscriptions
+    std::set<Hash32> asked;            ///< the ids in those
     [[nodiscard]] RelayUrl url() const {
         return *RelayUrl::parse("ws://127.0.0.1:" + std::to_string(acceptor.local_endpoint().port()));
     }
@@ -121,8 +124,11 @@ struct OddRelay {
     Task<> answer_req(WebSocket* client, ReqMessage req) {
         const bool query = req.subscription.starts_with('q');
         if (query) ++queries;
+        for (const auto& filter : req.filters) asked.insert(filter.ids.begin(), filter.ids.end());
         for (std::size_t i = 0; query && i < stored.size(); ++i) {
-            if (!req.filters.front().matches(stored[i]->event())) continue;
+            const auto& event = stored[i]->event();
+            const auto wanted = [&](const codec::Filter& filter) { return filter.matches(event); };
+            if (std::none_of(req.filters.begin(), req.filters.end(), wanted)) continue;
             auto text = stored[i]->json();
             if (forges) text.replace(text.find("test"), 4, "fake");
             co_await say(client, encode_relay_event(req.subscription, text));

@@ -1,6 +1,8 @@
 // Replication between full nodes, over real loopback connections.
 #include <gmock/gmock.h>
 
+#include <set>
+
 #include "myst/db/replication_fixtures.hpp"
 #include "myst/sys/test_support/fault_relay.hpp"
 
@@ -187,6 +189,74 @@ TEST(Replication, OffersTheNewestFirst) {
     relay.to_neg_open = R"(["NEG-MSG","$","6100000200"])";
     Follower follower(world, {relay.url()});
     world.loop.run(offer_many(world, relay, follower, 200));
+}
+
+Task<> offer_to_full(World& world, OddRelay& relay, Follower& follower, std::size_t count) {
+    co_await put_all(*follower.store, series(world.now(), 0, static_cast<std::uint16_t>(count)), world.now());
+    world.loop.group.spawn("odd relay", relay.run());
+    world.loop.group.spawn("network", follower.network->run());
+    const auto distinct = [&] { return std::set<UnixTime>(relay.order.begin(), relay.order.end()).size(); };
+    co_await until([&] { return relay.opened >= 2; });
+    EXPECT_LT(relay.offered, 400) << "a run ends when enough has been turned away";
+    co_await until([&] { return distinct() == count; });
+    EXPECT_LT(relay.offered, 1'600) << "each had its turn before any had many";
+    co_await until([&] { return std::count(relay.order.begin(), relay.order.end(), relay.order.front()) == 2; });
+}
+
+TEST(Replication, OffersToAPeerWithoutRoomGoRoundAllRecords) {
+    World world;
+    OddRelay relay(world);
+    relay.to_neg_open = R"(["NEG-MSG","$","6100000200"])";
+    relay.to_event = "rate-limited: the record store is full";
+    Follower follower(world, {relay.url()}, milliseconds(10));
+    world.loop.run(offer_to_full(world, relay, follower, 900));
+}
+
+Task<> room_later(World& world, TestRelay& relay, Follower& follower) {
+    // In the follower's small store ten records that live for an hour, of which the peer knows nothing.
+    co_await put_all(*follower.store, series(world.now(), 0, 10), world.now());
+    auto theirs = series(world.now() + seconds(55), 10, 20);
+    co_await put_all(*relay.store, std::move(theirs), world.now());
+    world.loop.group.spawn("network", follower.network->run());
+    co_await until([&] { return relay.server->connections() > 0; });
+    co_await until_it_has(relay.hub, 20);
+    const auto before = co_await content_of(follower.hub);
+    EXPECT_EQ(before.size(), 10U) << "there was no room";
+    world.clock.advance(seconds(3'602));
+    co_await until_it_has(follower.hub, 10);
+}
+
+Task<> ask_all(World& world, OddRelay& relay, Follower& follower) {
+    co_await put_all(*follower.store, series(world.now(), 0, 10), world.now());
+    relay.stored = series(world.now(), 10, 610);
+    std::string ids;
+    for (const auto& record : relay.stored) ids += record->event().id.hex();
+    relay.to_neg_open = R"(["NEG-MSG","$","610000028458)" + ids + R"("])";  // 600 of them
+    world.loop.group.spawn("odd relay", relay.run());
+    world.loop.group.spawn("network", follower.network->run());
+    co_await until([&] { return relay.opened == 2; });
+    EXPECT_LT(relay.asked.size(), 400U) << "a run ends when enough has been turned away";
+    co_await until([&] { return relay.asked.size() == 600; });
+    EXPECT_LT(relay.queries, 8);
+}
+
+TEST(Replication, AFullStoreAsksForAllRecordsInTurn) {
+    World world;
+    OddRelay relay(world);
+    StoreLimits small;
+    small.records = 10;
+    Follower follower(world, {relay.url()}, milliseconds(50), milliseconds(10'000), {}, small);
+    world.loop.run(ask_all(world, relay, follower));
+}
+
+TEST(Replication, AsksAgainForWhatThereWasNoRoomFor) {
+    World world;
+    TestRelay relay(world);
+    relay.start();
+    StoreLimits small;
+    small.records = 10;
+    Follower follower(world, {relay.url()}, milliseconds(20), milliseconds(10'000), {}, small);
+    world.loop.run(room_later(world, relay, follower));
 }
 
 Task<> babble(World& world, OddRelay& relay, Follower& follower) {
