@@ -134,11 +134,6 @@ Result<> RecordDatabase::open_full(const Config& config, asio::any_io_executor e
     settings.peers.client.self_check = std::move(self_check);
     settings.found.wanted = peers_to_find(config.db);
     settings.found.own_key = owner.node_key.node_key();
-    if (owner.registry != nullptr) {
-        settings.found.is_registered = [registry = owner.registry](NodeKey key) {
-            return registry->is_registered(key);
-        };
-    }
     settings.envelopes = envelope_settings(config);
     settings.found.book.scope = settings.envelopes.scope;
     full_ = std::make_unique<db::FullNetwork>(std::move(executor), *hub_, clock, rng, workers, std::move(settings));

@@ -27,6 +27,13 @@ void PeerBook::set_registered(const NodeKey& author, bool registered) {
     if (const auto found = authors_.find(author); found != authors_.end()) found->second.registered = registered;
 }
 
+void PeerBook::forget(const NodeKey& author) {
+    const auto found = authors_.find(author);
+    if (found == authors_.end()) return;
+    for (const auto& key : found->second.urls) withdraw(author, key);
+    authors_.erase(found);
+}
+
 void PeerBook::expire(UnixTime now) {
     for (auto& [author, entry] : authors_) {
         if (entry.expires > now) continue;

@@ -39,12 +39,15 @@ public:
     /// Takes in what an author's node record says; an older record than the known one changes nothing.
     void learn(const NodeKey& author, const NodeRecord& record, bool registered, MonotonicTime now);
     void set_registered(const NodeKey& author, bool registered);
+    /// Drops what the author has said: his record is gone.
+    void forget(const NodeKey& author);
     /// Drops what expired records have said.
     void expire(UnixTime now);
 
     /// Those that may be tried now.
     [[nodiscard]] std::vector<PeerCandidate> candidates(MonotonicTime now) const;
     [[nodiscard]] std::vector<NodeKey> authors() const;
+    [[nodiscard]] bool knows(const NodeKey& author) const { return authors_.contains(author); }
     [[nodiscard]] std::size_t size() const { return addresses_.size(); }
 
     /// The name was looked up: the candidate's group is now that of the address.

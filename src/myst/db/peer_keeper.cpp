@@ -9,12 +9,13 @@
 namespace myst::db {
 namespace {
 
-constexpr std::size_t kMaxNews = 1'024;    ///< beyond it, records are left out; each comes again within the hour
-constexpr std::size_t kMaxStored = 5'000;  ///< node records read at the start, newest first
+constexpr std::size_t kMaxNews = 1'024;  ///< beyond it, records are left out; each comes again within the hour
+constexpr std::size_t kRegistryPage = 64;
 
-std::vector<codec::Filter> node_records() {
+/// Node records, and what may take them away.
+std::vector<codec::Filter> news() {
     std::vector<codec::Filter> filters(1);
-    filters[0].kinds = {kNodeRecordKind};
+    filters[0].kinds = {kNodeRecordKind, kDeletionKind, kRevocationKind};
     return filters;
 }
 
@@ -37,21 +38,20 @@ PeerKeeper::PeerKeeper(asio::any_io_executor executor, RecordHub& hub, const Clo
 
 Task<> PeerKeeper::run() {
     if (settings_.wanted == 0) co_return;
-    following_ = hub_.follow(node_records(), [this](const SharedRecord& record) {
+    following_ = hub_.follow(news(), [this](const SharedRecord& record) {
         if (news_.size() < kMaxNews) news_.push_back(record->event());
         news_came_.notify();
     });
     tasks_.spawn("node records", read_records());
     tasks_.spawn("finding peers", fill());
     tasks_.spawn("exchanging peers", exchange());
-    if (settings_.is_registered) tasks_.spawn("registered peers", ask_registry());
+    if (hub_.authors().has_registry()) tasks_.spawn("registered peers", follow_registry());
     co_await tasks_.join();
 }
 
 Task<> PeerKeeper::read_records() {
-    QueryLimits limits;
-    limits.records = kMaxStored;
-    auto stored = co_await hub_.query(node_records(), limits);
+    auto reading = stored_records({});
+    auto stored = co_await std::move(reading);
     if (!stored) log::error("peers: {}", stored.error().describe());
     if (stored) {
         for (const auto& record : *stored) {
@@ -63,21 +63,38 @@ Task<> PeerKeeper::read_records() {
         while (!news_.empty()) {
             auto event = std::move(news_.front());
             news_.pop_front();
-            co_await learn(std::move(event));
+            co_await consider(std::move(event));
         }
         co_await news_came_.wait();
     }
 }
 
+Task<Result<std::vector<SharedRecord>>> PeerKeeper::stored_records(std::vector<NodeKey> authors) {
+    std::vector<codec::Filter> filters(1);
+    filters[0].kinds = {kNodeRecordKind};
+    filters[0].authors = std::move(authors);
+    QueryLimits limits;
+    limits.records = settings_.stored_records;
+    co_return co_await hub_.query(std::move(filters), limits);
+}
+
+Task<> PeerKeeper::consider(codec::Event event) {
+    if (event.kind == kNodeRecordKind) {
+        co_await learn(std::move(event));
+        co_return;
+    }
+    const auto author = event.pubkey;
+    if (!book_.knows(author)) co_return;
+    std::vector<NodeKey> authors{author};
+    const auto left = co_await stored_records(std::move(authors));
+    if (left && left->empty()) book_.forget(author);
+}
+
 Task<> PeerKeeper::learn(codec::Event event) {
     const auto record = read_node_record(event);
     if (!record || event.pubkey == settings_.own_key) co_return;
-    bool registered = false;
-    if (settings_.is_registered) {
-        auto known = co_await settings_.is_registered(event.pubkey);
-        registered = known && *known;
-    }
-    book_.learn(event.pubkey, *record, registered, clock_.now());
+    const auto standing = co_await hub_.authors().of(event.pubkey);
+    book_.learn(event.pubkey, *record, standing == Standing::registered, clock_.now());
     changed_.notify();
 }
 
@@ -167,18 +184,37 @@ Task<> PeerKeeper::exchange() {
     }
 }
 
-Task<> PeerKeeper::ask_registry() {
+Task<> PeerKeeper::follow_registry() {
     for (;;) {
-        co_await sleep_for(settings_.registry_interval);
-        for (const auto& author : book_.authors()) {
-            auto known = co_await settings_.is_registered(author);
-            if (!known) break;
-            book_.set_registered(author, *known);
-            for (auto& slot : slots_) {
-                if (slot.peer.author == author) slot.peer.registered = *known;
-            }
+        const auto done = co_await read_registry();
+        co_await sleep_for(done ? settings_.registry_interval : settings_.registry_retry);
+    }
+}
+
+Task<Result<>> PeerKeeper::read_registry() {
+    Address after;
+    for (;;) {
+        auto page = co_await hub_.authors().registered(after, kRegistryPage);
+        if (!page) co_return forward_error(page);
+        if (page->empty()) break;
+        after = page->back().provider;
+        std::vector<NodeKey> keys;
+        for (const auto& entry : *page) keys.push_back(entry.state.node_key);
+        auto stored = co_await stored_records(std::move(keys));
+        if (!stored) co_return forward_error(stored);
+        for (const auto& record : *stored) {
+            auto event = record->event();
+            co_await learn(std::move(event));
         }
     }
+    for (const auto& author : book_.authors()) {
+        const bool registered = co_await hub_.authors().of(author) == Standing::registered;
+        book_.set_registered(author, registered);
+        for (auto& slot : slots_) {
+            if (slot.peer.author == author) slot.peer.registered = registered;
+        }
+    }
+    co_return Result<>();
 }
 
 void PeerKeeper::connected(const RelayUrl& url) {

@@ -19,8 +19,6 @@
 
 namespace myst::db {
 
-/// Whether somebody has put down a stake for this node key. A failure means that nobody can tell at the moment.
-using IsRegistered = std::function<Task<Result<bool>>(NodeKey)>;
 /// Control thread. Everything given by reference must outlive the keeper.
 class PeerKeeper {
 public:
@@ -28,13 +26,14 @@ public:
         std::size_t wanted = 0;  ///< found peers; 0: none, and `run` does nothing
         PeerBook::Settings book{};
         std::optional<NodeKey> own_key{};      ///< its node records are passed over
-        IsRegistered is_registered{};          ///< none: nobody is
         milliseconds dial_pause{1'000};        ///< between two attempts
         milliseconds look{5'000};              ///< how often candidates are looked at again whose pause may be over
         milliseconds good_connection{30'000};  ///< one that lasted so long was no failure
         milliseconds exchange_interval{30 * 60'000};  ///< between two exchanges of a found peer, on average
         milliseconds rest{3600'000};                  ///< of a peer that was exchanged
-        milliseconds registry_interval{10 * 60'000};  ///< between two questions for the authors' registration
+        milliseconds registry_interval{10 * 60'000};  ///< between two looks into the registry
+        milliseconds registry_retry{30'000};          ///< the same, if it could not be read
+        std::size_t stored_records = 5'000;           ///< node records read at the start, newest first
         LookUp look_up{};                             ///< none: the system's resolver, on a thread of its own
         milliseconds lookup_timeout{10'000};
     };
@@ -61,10 +60,16 @@ private:
     };
     using Slots = std::list<Slot>;
     [[nodiscard]] Task<> read_records();
+    /// Draws the consequences of a node record, or of a record that may have taken one away.
+    [[nodiscard]] Task<> consider(codec::Event event);
     [[nodiscard]] Task<> learn(codec::Event event);
+    /// What is in the store of the node records of these authors, or of all.
+    [[nodiscard]] Task<Result<std::vector<SharedRecord>>> stored_records(std::vector<NodeKey> authors);
     [[nodiscard]] Task<> fill();
     [[nodiscard]] Task<> exchange();
-    [[nodiscard]] Task<> ask_registry();
+    [[nodiscard]] Task<> follow_registry();
+    /// Takes in the node records of all who are registered, however many others there are, and notes who is no more.
+    [[nodiscard]] Task<Result<>> read_registry();
     /// Begins with a candidate, if there is one.
     [[nodiscard]] bool dial_one();
     [[nodiscard]] Task<> keep(Slots::iterator slot);
@@ -84,7 +89,7 @@ private:
     PeerBook book_;
     std::vector<PeerInUse> configured_;
     Slots slots_;
-    std::deque<codec::Event> news_;  ///< node records that have not been read yet
+    std::deque<codec::Event> news_;  ///< records that have not been considered yet
     EventSignal news_came_;
     EventSignal changed_;  ///< there is a free place, or a new candidate
     std::unique_ptr<ports::Subscription> following_;

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include "myst/db/fake_registry.hpp"
 #include "myst/db/full_network.hpp"
 #include "myst/db/lying_relay.hpp"
 #include "myst/db/node_announcer.hpp"
@@ -49,8 +50,10 @@ Task<> announce(RecordHub& hub, World& world, std::uint8_t n, const char* url, c
 
 /// A keeper whose connections are made up.
 struct FakePeers {
-    explicit FakePeers(World& world, PeerKeeper::Settings settings, const std::vector<std::string>& configured = {})
+    explicit FakePeers(World& world, PeerKeeper::Settings settings, const std::vector<std::string>& configured = {},
+                       ports::ProviderRegistry* registry = nullptr)
         : world_(world),
+          hub(*store, world.clock, AdmissionPolicy{}, registry),
           keeper(
               world.loop.executor(), hub, world.clock, world.rng, urls(configured),
               [this](RelayUrl url, asio::ip::address address) { return visit(std::move(url), address); },
@@ -78,7 +81,7 @@ struct FakePeers {
 
     World& world_;
     std::unique_ptr<SqliteRecordStore> store = open_store();
-    RecordHub hub{*store, world_.clock, AdmissionPolicy{}};
+    RecordHub hub;
     std::vector<std::string> visits;
     std::vector<std::string> addresses;
     int lookups = 0;
@@ -204,9 +207,73 @@ TEST(PeerKeeper, ARegisteredAuthorIsPreferred) {
     World world;
     auto settings = quick();
     settings.wanted = 2;
-    settings.is_registered = [](NodeKey key) -> Task<Result<bool>> { co_return key == key_of(17).node_key(); };
-    FakePeers peers(world, settings);
+    FakeRegistry registry;
+    registry.keys = {key_of(17).node_key()};
+    FakePeers peers(world, settings, {}, &registry);
     world.loop.run(ask_for_registered(world, peers));
+}
+
+Task<> find_the_registered(World& world, FakePeers& peers, FakeRegistry& registry) {
+    auto old = node_record(key_of(100), {"ws://11.100.0.1:7777"}, world.now() - seconds(60));
+    co_await submit(peers.hub, std::move(old));
+    for (std::uint8_t n = 1; n <= 5; ++n) {
+        const auto url = "ws://11." + std::to_string(n) + ".0.1:7777";
+        co_await announce(peers.hub, world, n, url.c_str());
+    }
+    // While the registry cannot be read, only the newest records are.
+    registry.unavailable = true;
+    peers.start();
+    co_await until([&] { return peers.keeper.candidates() == 3; });
+    registry.unavailable = false;
+    const auto url = url_of("ws://11.100.0.1:7777");
+    co_await until([&] { return peers.keeper.find(url) != nullptr; });
+    EXPECT_TRUE(peers.keeper.find(url)->registered);
+    // Who leaves the registry is a stranger like others.
+    registry.keys.erase(key_of(100).node_key());
+    world.clock.advance_all(seconds(600));
+    co_await until([&] { return !peers.keeper.find(url)->registered; });
+}
+
+TEST(PeerKeeper, FindsTheRecordsOfTheRegisteredAmongAnyNumberOfOthers) {
+    World world;
+    auto settings = quick();
+    settings.stored_records = 3;
+    settings.registry_retry = milliseconds(5);
+    settings.registry_interval = milliseconds(5);
+    FakeRegistry registry;
+    // More than a page of those who have no node record.
+    for (std::uint8_t n = 110; n < 200; ++n) registry.keys.insert(key_of(n).node_key());
+    registry.keys.insert(key_of(100).node_key());
+    FakePeers peers(world, settings, {}, &registry);
+    world.loop.run(find_the_registered(world, peers, registry));
+}
+
+/// Three authors name an address each, and one of them another's, too; then two records go.
+Task<> taken_back(World& world, FakePeers& peers) {
+    peers.start();
+    co_await announce(peers.hub, world, 1, "ws://11.1.0.1:7777", "ws://11.9.0.1:7777");
+    co_await announce(peers.hub, world, 2, "ws://11.2.0.1:7777");
+    co_await announce(peers.hub, world, 3, "ws://11.3.0.1:7777", "ws://11.9.0.1:7777");
+    co_await until([&] { return peers.keeper.candidates() == 4; });
+    // Of another record than the node record: nothing changes.
+    auto other = make_event(key_of(2), kDeletionKind, world.now(),
+                            {{"a", "30510:" + key_of(2).node_key().hex() + ":wireguard"}});
+    co_await submit(peers.hub, std::move(other));
+    auto deletion =
+        make_event(key_of(1), kDeletionKind, world.now(), {{"a", "10510:" + key_of(1).node_key().hex() + ":"}});
+    co_await submit(peers.hub, std::move(deletion));
+    co_await until([&] { return peers.keeper.candidates() == 3; });
+    auto revocation = make_event(key_of(3), kRevocationKind, world.now());
+    co_await submit(peers.hub, std::move(revocation));
+    co_await until([&] { return peers.keeper.candidates() == 1; });
+}
+
+TEST(PeerKeeper, ForgetsAddressesWhoseRecordWasDeletedOrItsKeyRevoked) {
+    World world;
+    auto settings = quick();
+    settings.dial_pause = milliseconds(60'000);
+    FakePeers peers(world, settings);
+    world.loop.run(taken_back(world, peers));
 }
 
 // --- real relays ----------------------------------------------------------------------------------------------------
