@@ -15,6 +15,7 @@
 #include <toml++/toml.h>
 
 #include "myst/app/config_keys.hpp"
+#include "myst/app/config_rules.hpp"
 #include "myst/base/check.hpp"
 #include "myst/sys/file.hpp"
 
@@ -216,10 +217,15 @@ Result<> check_complete(const Config& config) {
         return missing("db.listen and db.peers are both empty: the node would find nobody",
                        "set db.peers to relays to use, or db.listen to run one");
     }
-    if ((config.db.auth_for_mailboxes || config.db.gift_wraps) && config.db.public_url.empty()) {
+    if ((config.db.auth_for_mailboxes || config.db.gift_wraps) && !config.db.public_url) {
         return missing(fmt::format("db.{} is true, but db.public_url is empty: no client could prove who it is",
                                    config.db.auth_for_mailboxes ? "auth_for_mailboxes" : "gift_wraps"),
                        "set db.public_url to the URL at which clients reach the relay");
+    }
+    if (const auto& url = config.db.public_url; url && !config.db.private_peers && !is_for_strangers(*url)) {
+        return missing(fmt::format("db.public_url \"{}\" is no address that other nodes connect to", url->text()),
+                       "give a public address or name, and port 80, 443, or one from 1024; in a test network set "
+                       "db.private_peers = true");
     }
     if (config.provider.autostart && !config.provider.enabled) {
         return missing("provider.autostart is true, but provider.enabled is false", "set provider.enabled to true");

@@ -11,6 +11,7 @@
 #include "myst/base/bytes.hpp"
 #include "myst/base/clock.hpp"
 #include "myst/base/log.hpp"
+#include "myst/db/relay_url.hpp"
 #include "myst/pay/chunk_policy.hpp"
 
 namespace myst::app {
@@ -48,9 +49,9 @@ struct ChainConfig {
 struct DbConfig {
     std::string listen;  ///< "IP:port"; empty: no embedded relay
     std::vector<std::string> peers;
-    std::string public_url;         ///< of the embedded relay; empty: no node record, no proofs of keys
-    std::uint32_t peer_target = 0;  ///< peers in all; 0: only `peers`
-    bool private_peers = false;     ///< a test network: private addresses count
+    std::optional<db::RelayUrl> public_url;  ///< of the embedded relay; none: no node record, no proofs of keys
+    std::uint32_t peer_target = 0;           ///< peers in all; 0: only `peers`
+    bool private_peers = false;              ///< a test network: private addresses count
     std::uint32_t max_connections = 0;
     bool trusted_proxy = false;
     unsigned min_pow_bits = 0;

@@ -6,6 +6,7 @@
 
 #include "myst/app/config_rules.hpp"
 #include "myst/crypto/address.hpp"
+#include "myst/db/node_record.hpp"
 #include "myst/node/proposal_record.hpp"
 #include "myst/node/public_address.hpp"
 
@@ -123,6 +124,24 @@ ConfigKey contract(std::string_view section, std::string_view name, std::string_
                 const auto address = crypto::parse_address(given);
                 if (address) field(config) = *address;
                 return address.has_value();
+            }};
+}
+
+ConfigKey relay_address(std::string_view section, std::string_view name, std::string_view meaning,
+                        std::optional<db::RelayUrl>& (*field)(Config&)) {
+    return {section,
+            name,
+            Text(),
+            fmt::format("a ws:// or wss:// URL of at most {} bytes, or empty", db::kMaxNodeRelayUrl),
+            meaning,
+            [field](Config& config, const ConfigValue& value) {
+                const auto& given = std::get<Text>(value);
+                field(config).reset();
+                if (given.empty()) return true;
+                auto url = db::RelayUrl::parse(given);
+                if (!url || given.size() > db::kMaxNodeRelayUrl) return false;
+                field(config) = std::move(*url);
+                return true;
             }};
 }
 
@@ -277,13 +296,12 @@ void add_db(Keys& keys) {
                           "Relays that a full node keeps connections to, those of db.peers included. Those it finds by "
                           "itself, in records, are two at least. 0: none but db.peers.",
                           [](Config& c) -> std::uint32_t& { return c.db.peer_target; }));
-    keys.push_back(text(
-        "db", "public_url", "", "a ws:// or wss:// URL of at most 256 bytes, or empty",
-        [](std::string_view value) { return value.empty() || (value.size() <= 256 && is_url(value, "ws", "wss")); },
+    keys.push_back(relay_address(
+        "db", "public_url",
         "Where others reach the embedded relay. Clients can then prove who they are (NIP-42), and other full nodes "
         "find it: it is published in a record that the node key signs, and in a provider's offers, so everybody can "
         "read which machine the key, and a provider's wallet, belong to. Empty: nothing is published.",
-        [](Config& c) -> Text& { return c.db.public_url; }));
+        [](Config& c) -> std::optional<db::RelayUrl>& { return c.db.public_url; }));
     keys.push_back(flag("db", "private_peers", false,
                         "For test networks: records may lead this node to addresses of private networks and of this "
                         "machine, and db.public_url may be one. Elsewhere strangers could have it call any service "

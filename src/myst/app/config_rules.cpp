@@ -1,6 +1,7 @@
 #include "myst/app/config_rules.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/network_v4.hpp>
@@ -10,6 +11,7 @@
 
 #include "myst/base/amount.hpp"
 #include "myst/base/ip_ranges.hpp"
+#include "myst/db/peer_address.hpp"
 #include "myst/node/public_address.hpp"
 
 namespace myst::app {
@@ -21,6 +23,10 @@ constexpr std::size_t kMaxPath = 4096;
 constexpr std::size_t kMaxUrl = 1024;
 constexpr std::size_t kMaxInterface = 15;
 constexpr std::uint64_t kMaxPort = 65535;
+
+/// Top-level domains that the public name service does not know.
+constexpr std::array<std::string_view, 8> kPrivateDomains{"local", "localhost", "internal", "intranet",
+                                                          "lan",   "home",      "corp",     "arpa"};
 
 bool all_of(std::string_view text, bool (*fits)(char)) {
     return std::all_of(text.begin(), text.end(), fits);
@@ -43,6 +49,20 @@ bool is_url(std::string_view text, std::string_view scheme, std::string_view sec
     const auto url = boost::urls::parse_uri(boost::core::string_view(text.data(), text.size()));
     if (!url || url->host().empty()) return false;
     return std::string_view(url->scheme()) == scheme || std::string_view(url->scheme()) == secure_scheme;
+}
+
+bool is_public_host(const std::string& host) {
+    boost::system::error_code not_literal;
+    const auto address = ip::make_address(host, not_literal);
+    if (!not_literal) return db::is_public_address(address);
+    const auto dot = host.rfind('.');
+    if (dot == std::string::npos) return false;
+    const auto last = host.substr(dot + 1);
+    return !last.empty() && std::find(kPrivateDomains.begin(), kPrivateDomains.end(), last) == kPrivateDomains.end();
+}
+
+bool is_for_strangers(const db::RelayUrl& url) {
+    return is_public_host(url.host) && db::may_connect(url.port);
 }
 
 bool is_ip(std::string_view text) {

@@ -4,12 +4,18 @@
 #include <string>
 #include <string_view>
 
+#include "myst/db/relay_url.hpp"
+
 namespace myst::app {
 
 /// An absolute path without "..".
 [[nodiscard]] bool is_absolute_path(std::string_view text);
 /// A URL with host and one of the two schemes.
 [[nodiscard]] bool is_url(std::string_view text, std::string_view scheme, std::string_view secure_scheme);
+/// A host that strangers can make use of: a public address, or a name of the public name service.
+[[nodiscard]] bool is_public_host(const std::string& host);
+/// An address that other nodes connect to if they find it in a record.
+[[nodiscard]] bool is_for_strangers(const db::RelayUrl& url);
 [[nodiscard]] bool is_ip(std::string_view text);
 [[nodiscard]] bool is_loopback(std::string_view text);
 /// "192.0.2.1:7777" or "[2001:db8::1]:7777"; the port is not 0.

@@ -140,7 +140,7 @@ max_sessions = 7
     EXPECT_TRUE(config.db.private_peers);
     EXPECT_EQ(config.db.max_connections, 5U);
     EXPECT_EQ(config.db.min_pow_bits, 17U);
-    EXPECT_EQ(config.db.public_url, "wss://relay.example");
+    EXPECT_EQ(config.db.public_url.value().text(), "wss://relay.example");
     EXPECT_TRUE(config.db.auth_for_mailboxes);
     EXPECT_TRUE(config.db.gift_wraps);
     EXPECT_EQ(config.keys.strength, KeyStrength::light);
@@ -363,7 +363,7 @@ TEST(Config, StartNeedsContractsAndSomebodyToTalkTo) {
     EXPECT_TRUE(check_complete(config));
     config.db.gift_wraps = true;
     EXPECT_NE(check_complete(config).error().message.find("db.public_url"), std::string::npos);
-    config.db.public_url = "wss://relay.example";
+    config.db.public_url = *db::RelayUrl::parse("wss://relay.example");
     EXPECT_TRUE(check_complete(config));
     config.provider.autostart = true;
     EXPECT_NE(check_complete(config).error().message.find("provider.enabled"), std::string::npos);
@@ -371,6 +371,38 @@ TEST(Config, StartNeedsContractsAndSomebodyToTalkTo) {
     EXPECT_NE(check_complete(config).error().message.find("provider.endpoint"), std::string::npos);
     config.provider.endpoint = "5.9.0.1";
     EXPECT_TRUE(check_complete(config));
+}
+
+TEST(Config, ThePublicUrlIsNoPrivateAddressUnlessToldSo) {
+    auto config = default_config();
+    config.chain.endpoints = {"http://127.0.0.1:8545"};
+    config.chain.lanes = *Address::parse(kLanes);
+    config.chain.token = *Address::parse(kToken);
+    config.db.listen = "127.0.0.1:7777";
+    for (const char* url : {"ws://127.0.0.1:7777", "ws://10.1.2.3:7777", "ws://[::1]:7777", "ws://localhost:7777",
+                            "wss://relay.internal", "ws://11.0.0.3:25"}) {
+        config.db.private_peers = false;
+        config.db.public_url = *db::RelayUrl::parse(url);
+        const auto refused = check_complete(config);
+        ASSERT_FALSE(refused) << url;
+        EXPECT_NE(refused.error().message.find(url), std::string::npos) << refused.error().message;
+        EXPECT_FALSE(refused.error().cure.empty());
+        config.db.private_peers = true;
+        EXPECT_TRUE(check_complete(config)) << url;
+    }
+}
+
+TEST(Config, ThePublicUrlIsReadWithTheConfiguration) {
+    const auto read = [](const std::string& url) { return parse_config("[db]\npublic_url = \"" + url + "\"\n", "c"); };
+    EXPECT_EQ(read("WSS://Relay.Example.ORG:443/").value().db.public_url.value().text(), "wss://relay.example.org");
+    EXPECT_FALSE(read("").value().db.public_url);
+    for (const auto& url : {std::string("wss://user@relay.example"), std::string("ws://relay.example/#x"),
+                            std::string("https://relay.example"), "wss://relay.example/" + std::string(256, 'x')}) {
+        const auto refused = read(url);
+        ASSERT_FALSE(refused) << url;
+        EXPECT_NE(refused.error().message.find("c:2: db.public_url"), std::string::npos) << refused.error().message;
+        EXPECT_NE(refused.error().cure.find("256 bytes"), std::string::npos);
+    }
 }
 
 TEST(Config, AFileIsReadOrRefusedWithItsName) {

@@ -1,10 +1,8 @@
 #include "myst/app/database.hpp"
 
 #include <algorithm>
-#include <array>
 
-#include <boost/asio/ip/address.hpp>
-
+#include "myst/app/config_rules.hpp"
 #include "myst/base/log.hpp"
 #include "myst/node/proposal_record.hpp"
 #include "myst/node/record_work.hpp"
@@ -12,10 +10,6 @@
 
 namespace myst::app {
 namespace {
-
-/// Top-level domains that the public name service does not know.
-constexpr std::array<std::string_view, 8> kPrivateDomains{"local", "localhost", "internal", "intranet",
-                                                          "lan",   "home",      "corp",     "arpa"};
 
 struct ListenAddress {
     std::string ip;
@@ -49,17 +43,6 @@ db::EnvelopeCarrier::Settings envelope_settings(const Config& config) {
     return settings;
 }
 
-/// Whether strangers can make use of this host: a public address, or a name of the public name service.
-bool is_public_host(const std::string& host) {
-    boost::system::error_code not_literal;
-    const auto address = asio::ip::make_address(host, not_literal);
-    if (!not_literal) return db::is_public_address(address);
-    const auto dot = host.rfind('.');
-    if (dot == std::string::npos) return false;
-    const auto last = host.substr(dot + 1);
-    return !last.empty() && std::find(kPrivateDomains.begin(), kPrivateDomains.end(), last) == kPrivateDomains.end();
-}
-
 /// At least so many, so that a bad list of configured peers is not the whole world.
 constexpr std::size_t kLeastFound = 2;
 
@@ -67,7 +50,7 @@ constexpr std::size_t kLeastFound = 2;
 
 std::vector<std::string> relays_to_announce(const DbConfig& config) {
     std::vector<std::string> named;
-    if (!config.listen.empty() && !config.public_url.empty()) named.push_back(config.public_url);
+    if (!config.listen.empty() && config.public_url) named.push_back(config.public_url->text());
     named.insert(named.end(), config.peers.begin(), config.peers.end());
     std::vector<std::string> relays;
     for (const auto& each : named) {
@@ -86,18 +69,10 @@ std::size_t peers_to_find(const DbConfig& config) {
     return std::max(target - std::min(target, config.peers.size()), kLeastFound);
 }
 
-Result<std::optional<db::NodeRecord>> own_node_record(const Config& config, std::string version) {
-    if (config.db.public_url.empty()) return std::nullopt;
-    auto url = db::RelayUrl::parse(config.db.public_url);
-    if (!url) return forward_error(url, "db.public_url");
-    if (!config.db.private_peers && (!is_public_host(url->host) || !db::may_connect(url->port))) {
-        return fail(ErrorCode::invalid_argument,
-                    "db.public_url \"" + config.db.public_url + "\" is no address that other nodes connect to",
-                    "give a public address or name, and port 80, 443, or one from 1024; in a test network set "
-                    "db.private_peers = true");
-    }
+std::optional<db::NodeRecord> own_node_record(const Config& config, std::string version) {
+    if (!config.db.public_url) return std::nullopt;
     db::NodeRecord record;
-    record.relays.push_back(std::move(*url));
+    record.relays.push_back(*config.db.public_url);
     record.version = std::move(version);
     record.roles.emplace_back("full");
     if (config.provider.enabled) record.roles.emplace_back("provider");
@@ -125,7 +100,6 @@ Result<std::unique_ptr<RecordDatabase>> RecordDatabase::open(const Config& confi
 Result<> RecordDatabase::open_full(const Config& config, asio::any_io_executor executor, const Clock& clock, Rng& rng,
                                    WorkerPool& workers, db::RelaySet::Settings peers, DatabaseOwner owner) {
     auto record = own_node_record(config, owner.version);
-    if (!record) return forward_error(record);
     auto self_check = std::make_shared<db::SelfCheck>(rng);
     auto opened = open_relay(config, executor, clock, workers, owner.registry, self_check);
     if (!opened) return opened;
@@ -137,14 +111,14 @@ Result<> RecordDatabase::open_full(const Config& config, asio::any_io_executor e
     settings.envelopes = envelope_settings(config);
     settings.found.book.scope = settings.envelopes.scope;
     full_ = std::make_unique<db::FullNetwork>(std::move(executor), *hub_, clock, rng, workers, std::move(settings));
-    if (!*record) return {};
-    log::info("other full nodes find this one at {}", (*record)->relays.front().text());
+    if (!record) return {};
+    log::info("other full nodes find this one at {}", record->relays.front().text());
     const node::RecordWork work{workers, rng, config.db.min_pow_bits};
     auto sign = [work, &key = owner.node_key](codec::Event event) {
         return node::sign_with_work(work, std::move(event), key);
     };
     announcer_ = std::make_unique<db::NodeAnnouncer>(*full_, std::move(sign), clock, rng,
-                                                     db::NodeAnnouncer::Settings{std::move(**record)});
+                                                     db::NodeAnnouncer::Settings{std::move(*record)});
     return {};
 }
 
@@ -169,11 +143,7 @@ Result<> RecordDatabase::open_relay(const Config& config, asio::any_io_executor 
     relay.trusted_proxy = config.db.trusted_proxy;
     relay.self_check = std::move(self_check);
     relay.access.auth_for_mailboxes = config.db.auth_for_mailboxes;
-    if (!config.db.public_url.empty()) {
-        auto url = db::RelayUrl::parse(config.db.public_url);
-        if (!url) return forward_error(url, "db.public_url");
-        relay.access.url = std::move(*url);
-    }
+    relay.access.url = config.db.public_url;
     auto server = db::RelayServer::open(std::move(executor), *hub_, workers, clock, std::move(relay));
     if (!server) return forward_error(server, "embedded relay");
     server_ = std::move(*server);

@@ -33,8 +33,8 @@ struct DatabaseOwner {
 
 /// How many peers a full node finds by itself.
 [[nodiscard]] std::size_t peers_to_find(const DbConfig& config);
-/// What the node publishes of itself; none without db.public_url. invalid_argument if that is nothing for strangers.
-[[nodiscard]] Result<std::optional<db::NodeRecord>> own_node_record(const Config& config, std::string version);
+/// What the node publishes of itself; none without db.public_url.
+[[nodiscard]] std::optional<db::NodeRecord> own_node_record(const Config& config, std::string version);
 
 /// Control thread.
 class RecordDatabase {
