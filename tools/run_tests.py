@@ -37,6 +37,7 @@ LONG_ENVIRONMENT = {
     "MYST_KILLS": "1000",
     "MYST_POWER_CUTS": "1000",
     "MYST_FLIPS": "2000",
+    "MYST_HOSTILE_MESSAGES": "1000000",
     "MYST_FAULT_INJECTIONS": "100",  # of each class of faults of an RPC endpoint
     "MYST_OUTBOX_ROUNDS": "100",  # of stuck, dropped, reorganised and stolen transactions
     "MYST_PAYMENT_FAULT_SEEDS": "500",

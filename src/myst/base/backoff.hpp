@@ -20,17 +20,21 @@ class Backoff {
 public:
     Backoff(milliseconds first, milliseconds last, Rng& rng) : first_(first), last_(last), step_(first), rng_(rng) {}
 
+    /// Before the first attempt, where many may begin at the same moment: anything below `first`.
+    [[nodiscard]] milliseconds start() { return part_of(first_); }
     [[nodiscard]] milliseconds next() {
-        std::array<std::uint8_t, 2> bytes{};
-        rng_.fill(bytes);
-        const int random = bytes[0] * 256 + bytes[1];
-        const milliseconds pause = step_ / 2 + (step_ - step_ / 2) * random / 65536;
+        const milliseconds pause = step_ / 2 + part_of(step_ - step_ / 2);
         step_ = std::min(step_ * 2, last_);
         return pause;
     }
     void reset() { step_ = first_; }
 
 private:
+    [[nodiscard]] milliseconds part_of(milliseconds whole) {
+        std::array<std::uint8_t, 2> bytes{};
+        rng_.fill(bytes);
+        return whole * (bytes[0] * 256 + bytes[1]) / 65536;
+    }
     milliseconds first_;
     milliseconds last_;
     milliseconds step_;

@@ -43,6 +43,7 @@ RelaySet::Settings watchful(RelaySet::Settings peers) {
     peers.client.socket.idle_timeout = milliseconds(10'000);
     peers.client.socket.handshake_timeout = milliseconds(5'000);
     peers.client.last_retry = milliseconds(3'000);
+    peers.client.spread_start = true;
     return peers;
 }
 

@@ -1,4 +1,5 @@
 // What strangers send to a relay to forge, roll back, fill or exhaust it, and the answer that each refusal gets.
+#include <cstdlib>
 #include <random>
 
 #include "myst/codec/proof_of_work.hpp"
@@ -180,6 +181,86 @@ Task<> flood(World& world, TestRelay& relay) {
 
 TEST_F(HostileInput, AFloodOfStrangersDoesNotHideAnOffer) {
     world.loop.run(flood(world, relay));
+}
+
+/// A proposal of the service that everybody asks for; nobody has its author's key, as nobody checks what the store
+/// holds.
+SharedRecord junk(UnixTime now, std::uint32_t n) {
+    codec::Event event;
+    event.kind = kProposalKind;
+    event.created_at = now - seconds(n / 200);
+    event.tags = {{"d", "wireguard"}, {"s", "wireguard"}, {"c", "DE"}, expires(now + seconds(3600))};
+    for (std::size_t i = 0; i < 4; ++i) {
+        event.pubkey.bytes[i] = event.id.bytes[i] = static_cast<std::uint8_t>(n >> (8 * i));
+    }
+    return Record::restore(codec::to_json(event)).value();
+}
+
+struct Answer {
+    std::size_t records = 0;
+    std::size_t bytes = 0;
+    std::int64_t oldest = INT64_MAX;
+    bool has_it = false;
+};
+
+Task<Answer> ask(WebSocket* socket, codec::Filter filter, Hash32 wanted) {
+    std::vector<codec::Filter> filters(1, std::move(filter));
+    co_await say(socket, encode_req("q", filters));
+    Answer answer;
+    for (;;) {
+        const auto text = co_await hear(socket);
+        if (!text.starts_with(R"(["EVENT")")) {
+            EXPECT_EQ(text, encode_eose("q"));
+            co_return answer;
+        }
+        ++answer.records;
+        answer.bytes += text.size();
+        const auto place = text.find(R"("created_at":)");
+        answer.oldest = std::min<std::int64_t>(answer.oldest, std::strtoll(text.c_str() + place + 13, nullptr, 10));
+        answer.has_it = answer.has_it || text.find(wanted.hex()) != std::string::npos;
+    }
+}
+
+Task<> look_in_junk(World& world, TestRelay& relay) {
+    relay.start();
+    const auto now = world.now();
+    const auto offer = make_record(key_of(1), kProposalKind, now - seconds(100),
+                                   {{"d", "wireguard"}, {"s", "wireguard"}, {"c", "DE"}, expires(now + seconds(3600))});
+    const auto id = offer->event().id;
+    TaskGroup puts(world.loop.executor());
+    const auto put = [](RecordStore& store, SharedRecord record, UnixTime time) -> Task<> {
+        auto outcome = co_await store.put(std::move(record), time);
+        EXPECT_TRUE(outcome && *outcome == PutOutcome::stored);
+    };
+    puts.spawn("offer", put(*relay.store, offer, now));
+    for (std::uint32_t n = 1; n <= 5'000; ++n) puts.spawn("junk", put(*relay.store, junk(now, n), now));
+    co_await puts.join();
+    auto client = co_await enter(relay);
+    codec::Filter filter;
+    filter.kinds = {kProposalKind};
+    filter.tags['s'] = {"wireguard"};
+    // As consumers do: page after page, each within the relay's bounds.
+    std::size_t pages = 0;
+    for (bool found = false; !found && pages < 20; ++pages) {
+        const auto answer = co_await ask(client.get(), filter, id);
+        EXPECT_LE(answer.records, 500U);
+        EXPECT_LE(answer.bytes, 4U * 1024 * 1024);
+        found = answer.has_it;
+        filter.until = at(answer.oldest);
+    }
+    EXPECT_LT(pages, 20U) << "a consumer gives up then";
+    EXPECT_GT(pages, 10U) << "the junk is in front of it";
+    // Whoever knows the author is not kept busy by others at all.
+    codec::Filter by_author;
+    by_author.kinds = {kProposalKind};
+    by_author.authors = {key_of(1).node_key()};
+    const auto answer = co_await ask(client.get(), by_author, id);
+    EXPECT_TRUE(answer.has_it);
+    EXPECT_EQ(answer.records, 1U);
+}
+
+TEST_F(HostileInput, FiveThousandJunkRecordsDoNotHideTheRightOne) {
+    world.loop.run(look_in_junk(world, relay));
 }
 
 Task<> deep(TestRelay& relay) {

@@ -104,6 +104,18 @@ Task<> mailboxes(World& world, TestRelay& relay) {
     co_await expect_text(socket, encode_closed("b", "restricted" + reason));
     co_await say(socket, R"(["REQ","c",{"kinds":[20510]}])");
     co_await expect_text(socket, encode_closed("c", "restricted" + reason));
+    // Nor both in one filter, nor his own in one and the other's in the next.
+    const auto both = [&](const std::string& name, bool apart) {
+        std::vector<codec::Filter> filters(apart ? 2 : 1);
+        for (auto& filter : filters) filter.kinds = {kEnvelopeKind};
+        filters.front().tags['p'].push_back(own.hex());
+        filters.back().tags['p'].push_back(other.hex());
+        return encode_req(name, filters);
+    };
+    co_await say(socket, both("b", false));
+    co_await expect_text(socket, encode_closed("b", "restricted" + reason));
+    co_await say(socket, both("b", true));
+    co_await expect_text(socket, encode_closed("b", "restricted" + reason));
     // A filter that names no kind is no way round.
     co_await say(socket, R"(["REQ","d",{"#p":[")" + other.hex() + R"("]}])");
     co_await expect_text(socket, encode_eose("d"));
@@ -117,6 +129,43 @@ Task<> mailboxes(World& world, TestRelay& relay) {
     co_await prove(world, socket, challenge, 2, "");
     co_await say(socket, mailbox_req("b", other));
     co_await expect_text(socket, encode_eose("b"));
+}
+
+Task<> many_keys(World& world, TestRelay& relay) {
+    relay.start();
+    auto reader = co_await dial(relay.url());
+    auto* socket = reader.get();
+    const auto challenge = co_await read_challenge(socket);
+    for (std::uint8_t n = 1; n <= 16; ++n) co_await prove(world, socket, challenge, n, "");
+    co_await prove(world, socket, challenge, 17, "rate-limited: too many keys on this connection");
+    co_await prove(world, socket, challenge, 1, "");
+    // Nobody proves a key that he does not hold.
+    auto forged = answer_challenge(here(), challenge, key_of(18), world.now(), Hash32{});
+    forged.pubkey = key_of(1).node_key();
+    forged.id = codec::event_id(forged);
+    co_await say(socket, encode_auth(codec::to_json(forged)));
+    const auto refusal = encode_ok(forged.id, false, "invalid: ");
+    co_await expect_start(socket, refusal.substr(0, refusal.size() - 2));
+}
+
+TEST(RelayAuth, AConnectionProvesAFewKeysAndOnlyThoseThatItHolds) {
+    World world;
+    TestRelay relay(world, {}, 0, false, strict());
+    world.loop.run(many_keys(world, relay));
+}
+
+Task<> no_url(World& world, TestRelay& relay) {
+    relay.start();
+    auto reader = co_await dial(relay.url());
+    co_await say(reader.get(), mailbox_req("a", key_of(1).node_key(), codec::kGiftWrapKind));
+    co_await expect_text(reader.get(), encode_closed("a", "blocked: this relay cannot tell recipients from others"));
+    std::ignore = world;
+}
+
+TEST(RelayAuth, WithoutAUrlNobodyReadsGiftWraps) {
+    World world;
+    TestRelay relay(world, {}, 0, false, {}, with_gift_wraps());
+    world.loop.run(no_url(world, relay));
 }
 
 TEST(RelayAuth, EnvelopesMayBeKeptForTheirRecipients) {
@@ -244,6 +293,31 @@ TEST(RelayAuth, OurClientProvesTheKeysOfItsMailboxes) {
     world.loop.run(read_mailboxes(world, relay, reader, keys));
 }
 
+Task<> come_back(World& world, TestRelay& relay, Reader& reader, const ReservedPort& port) {
+    relay.start();
+    codec::Filter filter;
+    filter.kinds = {kEnvelopeKind};
+    filter.tags['p'] = {key_of(1).node_key().hex()};
+    const auto following = reader.client->subscribe({filter}, [](const SharedRecord&) {});
+    world.loop.group.spawn("client", reader.client->run());
+    co_await until([&] { return relay.hub.followers() == 1; });
+    co_await relay.stop();
+    TestRelay again(world, {}, port.number(), false, port.strict());
+    again.start();
+    co_await until([&] { return again.hub.followers() == 1; });
+    co_await again.stop();
+}
+
+TEST(RelayAuth, OurClientProvesItsKeysAnewInEveryConnection) {
+    World world;
+    const ReservedPort port(world);
+    TestRelay relay(world, {}, port.number(), false, port.strict());
+    auto keys = std::make_shared<ports::MailboxKeys>();
+    const auto held = keys->hold(key_of(1));
+    Reader reader(world, relay.url(), keys);
+    world.loop.run(come_back(world, relay, reader, port));
+}
+
 Task<> refused(World& world, TestRelay& relay, Reader& reader) {
     relay.start();
     codec::Filter filter;
@@ -258,6 +332,16 @@ TEST(RelayAuth, AClientWithoutTheKeySaysWhatTheRelayWants) {
     World world;
     TestRelay relay(world, {}, 0, false, strict());
     Reader reader(world, relay.url(), std::make_shared<ports::MailboxKeys>());
+    world.loop.run(refused(world, relay, reader));
+}
+
+TEST(RelayAuth, AClientWhoseProofIsRefusedDoesNotProveItForEver) {
+    World world;
+    // It calls itself otherwise than the client calls it.
+    TestRelay relay(world, {}, 0, false, strict());
+    auto keys = std::make_shared<ports::MailboxKeys>();
+    const auto held = keys->hold(key_of(1));
+    Reader reader(world, relay.url(), keys);
     world.loop.run(refused(world, relay, reader));
 }
 

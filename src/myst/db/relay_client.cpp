@@ -91,6 +91,7 @@ private:
 
 Task<> RelayClient::Impl::run(std::shared_ptr<Impl> self) {
     Backoff backoff(self->settings.first_retry, self->settings.last_retry, self->rng_);
+    if (self->settings.spread_start) co_await sleep_for(backoff.start());
     for (;;) {
         const auto began = self->clock_.now();
         const auto end = co_await connect_once(self);

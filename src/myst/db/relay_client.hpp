@@ -40,6 +40,7 @@ public:
         std::shared_ptr<const ports::MailboxKeys> mailboxes{};
         milliseconds answer_timeout{10'000};  ///< for OK and EOSE, waiting for a connection included
         milliseconds first_retry{500};        ///< pause before reconnecting; doubles up to `last_retry`
+        bool spread_start = false;            ///< a random part of it before the first attempt, too
         milliseconds last_retry{10'000};
         seconds overlap{60};  ///< how far a renewed subscription reaches back before the last event
         std::size_t max_waiting_messages = 256;

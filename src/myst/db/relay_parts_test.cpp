@@ -4,7 +4,9 @@
 #include "myst/base/backoff.hpp"
 #include "myst/db/catch_up.hpp"
 #include "myst/db/db_fixtures.hpp"
+#include "myst/db/full_network.hpp"
 #include "myst/db/outgoing_queue.hpp"
+#include "myst/db/peer_fixtures.hpp"
 #include "myst/db/relay_requests.hpp"
 #include "myst/db/relay_url.hpp"
 #include "myst/db/version_filter.hpp"
@@ -122,6 +124,49 @@ TEST(Backoff, DoublesWithJitterUpToItsLimit) {
     }
     backoff.reset();
     EXPECT_LE(backoff.next().count(), 100);
+}
+
+/// Attempts that a thousand clients, started in the same moment, make in each tenth of a second until the relay they
+/// all want has been up for a while: from `up` on it lets everybody in.
+std::vector<std::size_t> storm(milliseconds up, milliseconds first, milliseconds last) {
+    SeededRng rng(1);
+    ManualClock clock;
+    struct Client {
+        Backoff backoff;
+        MonotonicTime due;
+        bool connected = false;
+    };
+    std::vector<Client> clients;
+    for (int i = 0; i < 1'000; ++i) {
+        Backoff backoff(first, last, rng);
+        const auto due = clock.now() + backoff.start();
+        clients.push_back({backoff, due});
+    }
+    const auto opening = clock.now() + up;
+    std::vector<std::size_t> attempts;
+    for (auto tenth = milliseconds(0); tenth < milliseconds(20'000); tenth += milliseconds(100)) {
+        clock.advance(milliseconds(100));
+        std::size_t now = 0;
+        for (auto& client : clients) {
+            for (; !client.connected && client.due < clock.now(); ++now) {
+                client.connected = client.due >= opening;
+                client.due += client.backoff.next();
+            }
+        }
+        attempts.push_back(now);
+    }
+    EXPECT_TRUE(std::all_of(clients.begin(), clients.end(), [](const Client& client) { return client.connected; }));
+    return attempts;
+}
+
+TEST(RestartStorm, AttemptsAreSpreadOverTheWholePause) {
+    const auto settings = watchful({}).client;
+    EXPECT_TRUE(settings.spread_start) << "full nodes do not begin in the same moment";
+    for (const int up : {0, 2'000, 10'000}) {
+        const auto attempts = storm(milliseconds(up), settings.first_retry, settings.last_retry);
+        // Evenly, the first would be 200 in each tenth of a second; with later ones among them, some more.
+        EXPECT_LT(*std::max_element(attempts.begin(), attempts.end()), 400U) << up;
+    }
 }
 
 TEST(LiveSubscription, ResumesWhereItStopped) {
