@@ -7,12 +7,18 @@
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
 
-#include "myst/db/beast_socket.hpp"
+#include "myst/sys/beast_socket.hpp"
 
 namespace myst::db::detail {
 namespace {
 
 namespace http = boost::beast::http;
+namespace websocket = boost::beast::websocket;
+using boost::system::error_code;
+using sys::BeastSocket;
+using sys::prepare_web_socket;
+using sys::socket_failure;
+using sys::WebSocketStream;
 
 constexpr std::uint32_t kHeaderLimit = 8 * 1024;
 
@@ -79,7 +85,7 @@ Response answer(const Request& request, const std::string& information) {
 Task<Result<std::unique_ptr<WebSocket>>> upgrade(boost::beast::tcp_stream stream, Request request,
                                                  WebSocketSettings settings) {
     WebSocketStream<boost::beast::tcp_stream> upgraded(std::move(stream));
-    prepare(upgraded, settings);
+    prepare_web_socket(upgraded, settings);
     const auto [ec] = co_await upgraded.async_accept(request, no_throw);
     if (ec) {
         co_await unwind_if_cancelled();

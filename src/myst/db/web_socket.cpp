@@ -1,30 +1,14 @@
 #include "myst/db/web_socket.hpp"
 
 #include <fmt/format.h>
+#include <boost/asio/ssl/stream.hpp>
+#include <boost/beast/websocket/ssl.hpp>
 
-#include "myst/base/printable.hpp"
-#include "myst/db/beast_socket.hpp"
+#include "myst/sys/beast_socket.hpp"
 #include "myst/sys/tcp_connect.hpp"
 #include "myst/sys/tls_client.hpp"
 
 namespace myst::db {
-namespace detail {
-
-tl::unexpected<Error> socket_failure(const char* step, const error_code& ec, const websocket::close_reason& reason) {
-    if (ec == websocket::error::closed) {
-        const auto text = printable({reason.reason.data(), reason.reason.size()});
-        return fail(ErrorCode::unavailable,
-                    text.empty() ? "the other side closed the connection" : "the other side closed: " + text);
-    }
-    if (ec == websocket::error::message_too_big || ec == websocket::error::buffer_overflow) {
-        return fail(ErrorCode::limit_exceeded, "a message larger than allowed");
-    }
-    if (ec == beast::error::timeout) return fail(ErrorCode::timeout, std::string(step) + ": the other side is silent");
-    return fail(ErrorCode::unavailable, std::string(step) + ": " + ec.message());
-}
-
-}  // namespace detail
-
 namespace {
 
 namespace beast = boost::beast;
@@ -33,8 +17,8 @@ namespace websocket = boost::beast::websocket;
 template <class Stream>
 Task<Result<std::unique_ptr<WebSocket>>> upgrade(Stream next, RelayUrl url, WebSocketSettings settings,
                                                  std::shared_ptr<void> keep_alive) {
-    detail::WebSocketStream<Stream> stream(std::move(next));
-    detail::prepare(stream, settings);
+    sys::WebSocketStream<Stream> stream(std::move(next));
+    sys::prepare_web_socket(stream, settings);
     stream.set_option(
         websocket::stream_base::decorator([id = settings.connection_id](websocket::request_type& request) {
             request.set(boost::beast::http::field::user_agent, "mysterium");
@@ -47,7 +31,7 @@ Task<Result<std::unique_ptr<WebSocket>>> upgrade(Stream next, RelayUrl url, WebS
         co_await unwind_if_cancelled();
         co_return fail(ErrorCode::unavailable, fmt::format("{}: WebSocket handshake: {}", host, ec.message()));
     }
-    co_return std::make_unique<detail::BeastSocket<Stream>>(std::move(stream), std::move(keep_alive));
+    co_return std::make_unique<sys::BeastSocket<Stream>>(std::move(stream), std::move(keep_alive));
 }
 
 Task<Result<std::unique_ptr<WebSocket>>> connect(RelayUrl url, WebSocketSettings settings) {

@@ -7,9 +7,11 @@
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <boost/beast/websocket/ssl.hpp>
 
-#include "myst/db/beast_socket.hpp"
 #include "myst/db/db_fixtures.hpp"
+#include "myst/sys/beast_socket.hpp"
 
 namespace myst::db::test {
 namespace {
@@ -61,10 +63,10 @@ Task<> greet(ip::tcp::acceptor& acceptor, asio::ssl::context& context) {
     Tls stream(boost::beast::tcp_stream(std::move(socket)), context);
     const auto [refused] = co_await stream.async_handshake(asio::ssl::stream_base::server, no_throw);
     if (refused) co_return;
-    detail::WebSocketStream<Tls> upgraded(std::move(stream));
+    sys::WebSocketStream<Tls> upgraded(std::move(stream));
     const auto [ec] = co_await upgraded.async_accept(no_throw);
     if (ec) co_return;
-    detail::BeastSocket<Tls> server(std::move(upgraded), nullptr);
+    sys::BeastSocket<Tls> server(std::move(upgraded), nullptr);
     auto hello = std::make_shared<const std::string>("hello");
     auto written = co_await server.write(std::move(hello));
     EXPECT_TRUE(written);

@@ -1,17 +1,15 @@
-// WebSocket on Boost.Beast. Only for .cpp files of this folder.
+// WebSocket on Boost.Beast, for those who open connections. Only for .cpp files.
 #pragma once
 
-#include <boost/asio/ssl/stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/websocket/rfc6455.hpp>
-#include <boost/beast/websocket/ssl.hpp>
 #include <boost/beast/websocket/stream.hpp>
 
-#include "myst/db/web_socket.hpp"
 #include "myst/runtime/timeout.hpp"
+#include "myst/sys/web_socket.hpp"
 
-namespace myst::db::detail {
+namespace myst::sys {
 
 namespace beast = boost::beast;
 namespace websocket = boost::beast::websocket;
@@ -85,7 +83,7 @@ private:
 
 /// Settings that both sides share; before the handshake.
 template <class Stream>
-void prepare(WebSocketStream<Stream>& stream, const WebSocketSettings& settings) {
+void prepare_web_socket(WebSocketStream<Stream>& stream, const WebSocketLimits& settings) {
     websocket::stream_base::timeout timeout{};
     timeout.handshake_timeout = settings.handshake_timeout;
     timeout.idle_timeout = settings.idle_timeout;
@@ -95,4 +93,4 @@ void prepare(WebSocketStream<Stream>& stream, const WebSocketSettings& settings)
     beast::get_lowest_layer(stream).expires_never();
 }
 
-}  // namespace myst::db::detail
+}  // namespace myst::sys
