@@ -5,16 +5,22 @@
 
 #include "myst/base/amount.hpp"
 #include "myst/crypto/strict_json.hpp"
+#include "myst/runtime/timeout.hpp"
+#include "myst/sys/beast_socket.hpp"
 #include "myst/sys/file.hpp"
+#include "myst/sys/http_url.hpp"
+#include "myst/sys/tcp_connect.hpp"
 
 namespace myst::console {
 namespace {
 
 namespace json = boost::json;
+namespace websocket = boost::beast::websocket;
 
 constexpr std::string_view kDefaultUrl = "http://127.0.0.1:4449";
 constexpr std::size_t kMaxFileBytes = 256;
 constexpr std::size_t kMaxReplyBytes = std::size_t{16} << 20;
+constexpr std::size_t kMaxEventBytes = std::size_t{1} << 20;
 
 std::string how_to_start() {
     return "start it with \"mystd --config FILE\"; if it runs elsewhere, use --data-dir";
@@ -89,7 +95,26 @@ Failure failure_of(const json::object& body, unsigned status) {
     return Failure{exit, Error{code, member(object, "message"), member(object, "cure")}};
 }
 
+/// The daemon has not upgraded the connection: its answer says why, if it came.
+Failure not_upgraded(const websocket::response_type& response, const boost::system::error_code& ec) {
+    const auto value = crypto::parse_json({response.body().data(), response.body().size()}, kMaxReplyBytes);
+    const auto* object = value ? value->if_object() : nullptr;
+    if (object != nullptr) return failure_of(*object, response.result_int());
+    return lost_daemon(Error{ErrorCode::unavailable, ec.message()});
+}
+
 }  // namespace
+
+Failure failure_of(const json::value& body) {
+    const auto* object = body.if_object();
+    return object != nullptr ? failure_of(*object, 0) : not_understood(0);
+}
+
+Failure lost_daemon(Error why) {
+    why.code = ErrorCode::unavailable;
+    why.cure = how_to_start();
+    return Failure{Exit::daemon_unreachable, std::move(why).in("the connection to the daemon has ended")};
+}
 
 Outcome<ApiClient> ApiClient::open(const Options& options) {
     auto url = find_url(options);
@@ -122,6 +147,32 @@ Task<Outcome<Reply>> ApiClient::call(std::string method, std::string path, std::
     constexpr unsigned kFirstFailure = 300;
     if (response->status >= kFirstFailure) co_return tl::unexpected<Failure>(failure_of(*object, response->status));
     co_return Reply{std::move(response->body), std::move(*value)};
+}
+
+Task<Outcome<std::unique_ptr<sys::WebSocket>>> ApiClient::open_events() {
+    using Stream = boost::beast::tcp_stream;
+    const auto url = sys::parse_http_url(url_ + "/v1/events");
+    const auto port = url ? parse_u64(url->port) : Result<std::uint64_t>(0);
+    if (!url || !port) co_return give_up(Exit::usage, Error{ErrorCode::invalid_argument, "the API is not at " + url_});
+    sys::WebSocketLimits limits;
+    limits.max_message_bytes = kMaxEventBytes;
+    std::string late = "no connection in time";
+    auto connecting = sys::tcp_connect({url->host, static_cast<std::uint16_t>(*port)});
+    auto socket = co_await with_timeout(std::move(connecting), limits.handshake_timeout, std::move(late));
+    if (!socket) {
+        auto error = std::move(socket).error().in("the daemon is not reachable");
+        error.cure = how_to_start();
+        co_return give_up(Exit::daemon_unreachable, std::move(error));
+    }
+    sys::WebSocketStream<Stream> stream{Stream(std::move(**socket))};
+    sys::prepare_web_socket(stream, limits);
+    stream.set_option(websocket::stream_base::decorator([token = token_](websocket::request_type& request) {
+        request.set(boost::beast::http::field::authorization, "Bearer " + token);
+    }));
+    websocket::response_type response;
+    const auto [ec] = co_await stream.async_handshake(response, url->authority, url->target, no_throw);
+    if (ec) co_return tl::unexpected<Failure>(not_upgraded(response, ec));
+    co_return std::make_unique<sys::BeastSocket<Stream>>(std::move(stream), nullptr);
 }
 
 }  // namespace myst::console

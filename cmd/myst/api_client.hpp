@@ -1,6 +1,7 @@
 // Speaks to the daemon's API and turns its failures into exit codes.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -8,6 +9,7 @@
 
 #include "myst/runtime/task.hpp"
 #include "myst/sys/http_client.hpp"
+#include "myst/sys/web_socket.hpp"
 #include "options.hpp"
 #include "outcome.hpp"
 
@@ -19,6 +21,11 @@ struct Reply {
     boost::json::value body;  ///< an object with "v": 1
 };
 
+/// The failure in `body`, {"error": {…}}.
+[[nodiscard]] Failure failure_of(const boost::json::value& body);
+/// That the connection to the daemon has ended.
+[[nodiscard]] Failure lost_daemon(Error why);
+
 class ApiClient {
 public:
     /// Finds address and token as the options or the daemon's files say. Refuses an address that is not on this
@@ -28,6 +35,9 @@ public:
     /// `body` is a JSON text or empty. Waits at most `timeout`.
     [[nodiscard]] Task<Outcome<Reply>> call(std::string method, std::string path, std::string body,
                                             milliseconds timeout = milliseconds(30'000));
+
+    /// Opens the event stream.
+    [[nodiscard]] Task<Outcome<std::unique_ptr<sys::WebSocket>>> open_events();
 
 private:
     ApiClient(std::string url, std::string token) : url_(std::move(url)), token_(std::move(token)) {}

@@ -219,6 +219,76 @@ TEST(Console, NoOfferIsSaid) {
     EXPECT_EQ(daemon.myst({"proposals"}).out, "No offer matches.\n");
 }
 
+TEST(Console, OffersAreWatchedUntilCtrlC) {
+    Daemon daemon;
+    Program watch(daemon.with_globals({"proposals", "--watch", "--country", "DE"}));
+    watch.wait_for("abababab");  // the table
+    EXPECT_EQ(daemon.node.last_filter().country, "DE");
+    auto offer = api::test_support::sample_offer();
+    offer.proposal.expires += seconds(900);
+    daemon.node.tell(offer);  // a renewal
+    offer.proposal.tariff.per_gib = Amount(2'000'000'000'000'000'000);
+    daemon.node.tell(offer);
+    daemon.node.tell(node::OfferGone{offer.proposal.provider, "wireguard"});
+    offer.proposal.name = "Weser";
+    daemon.node.tell(offer);
+    watch.wait_for("Weser");
+    watch.send_signal(SIGINT);
+    const auto result = watch.finish();
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    std::vector<std::string> changes;
+    std::istringstream lines(result.out);
+    for (std::string line; std::getline(lines, line);) {
+        if (line.find("/GiB") != std::string::npos) changes.push_back(line.substr(10));
+    }
+    const auto at_two = "DE  Hamburg  2 MYSTT/GiB  0.002 MYSTT/h  stake 5 MYSTT  wireguard";
+    EXPECT_THAT(changes, ElementsAre(StartsWith(std::string("*  ") + at_two), StartsWith(std::string("-  ") + at_two),
+                                     StartsWith(std::string("+  ") + at_two + "  Weser")));
+    EXPECT_THAT(result.out, StartsWith("COUNTRY"));
+}
+
+TEST(Console, WatchedOffersComeAsJsonLines) {
+    Daemon daemon;
+    Program watch(daemon.with_globals({"proposals", "--watch", "--json"}));
+    watch.wait_for("proposals_complete");
+    watch.send_signal(SIGTERM);
+    const auto result = watch.finish();
+    EXPECT_EQ(result.exit_code, 0);
+    std::vector<std::string> kinds;
+    std::istringstream lines(result.out);
+    for (std::string line; std::getline(lines, line);) {
+        const auto event = json::parse(line);
+        EXPECT_EQ(event.at("v"), 1);
+        kinds.emplace_back(event.at("event").as_string());
+    }
+    EXPECT_THAT(kinds, ElementsAre("proposal", "proposals_complete"));
+}
+
+TEST(Console, AWatchEndsWithTheDaemon) {
+    auto daemon = std::make_unique<Daemon>();
+    Program watch(daemon->with_globals({"proposals", "--watch"}));
+    watch.wait_for("abababab");
+    daemon.reset();
+    const auto result = watch.finish();
+    EXPECT_EQ(result.exit_code, 5);
+    EXPECT_THAT(result.err, HasSubstr("the daemon stops"));
+    EXPECT_THAT(result.err, HasSubstr("mystd --config FILE"));
+}
+
+TEST(Console, AWatchThatIsRefusedSaysWhy) {
+    const Daemon daemon;
+    daemon.node.fail_with(Error{ErrorCode::failed_precondition, "reputation is not known", "run a full node"});
+    const auto people = daemon.myst({"proposals", "--watch", "--min-reputation", "3"});
+    EXPECT_EQ(people.exit_code, 1);
+    EXPECT_EQ(people.err, "myst: reputation is not known\n    run a full node\n");
+    const auto machine = daemon.myst({"proposals", "--watch", "--json"});
+    EXPECT_EQ(json_of(machine).at("error").at("code"), "failed_precondition");
+    std::ofstream(daemon.directory() + "/api-token") << std::string(64, 'f');
+    const auto stranger = daemon.myst({"proposals", "--watch"});
+    EXPECT_EQ(stranger.exit_code, 1);
+    EXPECT_THAT(stranger.err, HasSubstr("token is missing or wrong"));
+}
+
 TEST(Console, APaidOutWithdrawalIsSaid) {
     const Daemon daemon;
     daemon.node.set_withdraw({Hash32{}, true, Amount(1), {}});
@@ -251,6 +321,8 @@ TEST(Console, AMistakeOnTheCommandLineIsUsage) {
         {"proposals", "--sort", "name"},
         {"provider", "revoke"},
         {"proposals", "--all", "--cursor", "1"},
+        {"proposals", "--watch", "--all"},
+        {"proposals", "--watch", "--sort", "age"},
         {"connect", "--min-reputation", "48"},
         {"proposals", "--max-price", "cheap"},
         {"status", "--watch", "--json"},

@@ -68,6 +68,7 @@ void add_connection(CLI::App& app, Options& options) {
     proposals->add_option("--limit", options.limit, "How many in a page [50]")->check(CLI::Range(1U, 500U));
     proposals->add_option("--cursor", options.cursor, "The page that begins here, as the one before said");
     proposals->add_flag("--all", options.all, "Every page");
+    proposals->add_flag("--watch", options.watch, "Go on with what changes, until Ctrl-C");
     auto* connect = add_verb(app, options, Verb::connect, "connect", "Connect to the cheapest offer and wait for it");
     add_filter(*connect, options);
     connect->add_flag("--no-wait", options.no_wait, "Start connecting and return");
@@ -94,7 +95,13 @@ void add_provider(CLI::App& app, Options& options) {
 
 /// What CLI11 cannot check by itself; empty if there is nothing to complain about.
 std::string conflict(const Options& options) {
-    if (options.watch && options.json) return "--watch and --json exclude each other";
+    if (options.verb == Verb::proposals && options.watch) {
+        const bool has_page = options.limit || options.all || !options.cursor.empty();
+        const bool has_order = options.worst_first || !options.sort.empty();
+        if (has_page || has_order) return "--watch shows all offers that match, as they come";
+    } else if (options.watch && options.json) {
+        return "--watch and --json exclude each other";
+    }
     if (options.watch && options.no_wait) return "--watch and --no-wait exclude each other";
     if (options.all && !options.cursor.empty()) return "--all and --cursor exclude each other";
     return "";

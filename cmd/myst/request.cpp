@@ -58,10 +58,14 @@ void add_page(const Options& options, Members& members) {
     if (!options.cursor.empty()) members.emplace_back("cursor", options.cursor);
 }
 
-std::string body_of(const Members& members) {
+boost::json::object object_of(const Members& members) {
     boost::json::object object;
     for (const auto& [name, value] : members) object[name] = value;
-    return boost::json::serialize(object);
+    return object;
+}
+
+std::string body_of(const Members& members) {
+    return boost::json::serialize(object_of(members));
 }
 
 std::string query_of(const Members& members) {
@@ -116,6 +120,13 @@ Outcome<ApiRequest> request_of(const Options& options) {
         case Verb::provider_unregister: return ApiRequest{"POST", "/v1/provider/unregister", "", kPatient};
     }
     return ApiRequest{};
+}
+
+Outcome<std::string> subscription_of(const Options& options) {
+    auto members = filter_of(options);
+    if (!members) return tl::unexpected<Failure>(std::move(members).error());
+    const boost::json::object message{{"v", 1}, {"subscribe", "proposals"}, {"filter", object_of(*members)}};
+    return boost::json::serialize(message);
 }
 
 }  // namespace myst::console

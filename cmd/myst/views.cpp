@@ -390,6 +390,13 @@ std::string view_connected(const json::value& connection) {
            labelled("Connect time", fmt::format("{} ms", number_at(connection, "connect_time_ms")));
 }
 
+std::string offer_line(const json::value& offer) {
+    const auto& tariff = at(offer, "tariff");
+    return fmt::format("{}  {}  {}/GiB  {}/h  stake {}  {}  {}  {}", text_at(offer, "country"), text_at(offer, "city"),
+                       amount_at(tariff, "per_gib"), amount_at(tariff, "per_hour"), amount_at(offer, "stake"),
+                       text_at(offer, "service"), text_at(offer, "name"), text_at(offer, "provider"));
+}
+
 std::string watch_line(const json::value& connection) {
     const auto& traffic = at(connection, "traffic");
     const auto paid = Amount::parse(text_at(connection, "paid"));

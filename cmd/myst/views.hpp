@@ -15,6 +15,9 @@ namespace myst::console {
 /// A ConnectionReply after `connect`.
 [[nodiscard]] std::string view_connected(const boost::json::value& connection);
 
+/// An offer in one line.
+[[nodiscard]] std::string offer_line(const boost::json::value& offer);
+
 /// One line of --watch: rate, traffic, paid so far, what the deposit still buys.
 [[nodiscard]] std::string watch_line(const boost::json::value& connection);
 

@@ -1,6 +1,7 @@
 // Members of a request as the arguments of node::Control.
 #pragma once
 
+#include <array>
 #include <optional>
 
 #include "myst/api/members.hpp"
@@ -8,8 +9,12 @@
 
 namespace myst::api {
 
-/// service, country, city, max_price_gib, max_price_hour, provider, min_stake, min_reputation, max_age; what is absent
-/// does not restrict.
+/// The members of a filter.
+inline constexpr std::array<std::string_view, 9> kFilterMembers{"service",       "country",        "city",
+                                                                "max_price_gib", "max_price_hour", "provider",
+                                                                "min_stake",     "min_reputation", "max_age"};
+
+/// Those of kFilterMembers; what is absent does not restrict.
 [[nodiscard]] Result<node::ProposalFilter> filter_of(const Members& members);
 
 /// The same, and sort, order, limit and cursor.

@@ -13,8 +13,10 @@
 
 #include "myst/api/json_views.hpp"
 #include "myst/api/routes.hpp"
+#include "myst/base/at_exit.hpp"
 #include "myst/base/log.hpp"
 #include "myst/runtime/timeout.hpp"
+#include "myst/sys/beast_socket.hpp"
 
 namespace myst::api {
 namespace {
@@ -28,6 +30,8 @@ constexpr std::uint64_t kMaxBodyBytes = std::uint64_t{1} << 20;
 constexpr std::size_t kBufferBytes = 64 * 1024;
 constexpr std::size_t kMaxDrainBytes = std::size_t{4} << 20;
 constexpr milliseconds kDrainTime{1000};
+constexpr unsigned kSwitching = 101;
+constexpr unsigned kUpgradeRequired = 426;
 
 /// What goes back to the client.
 struct Reply {
@@ -91,6 +95,9 @@ private:
     Task<Result<>> read_body();
     Task<Reply> answer();
     Task<Reply> run(const Route& route, std::string_view query);
+    /// Whether the connection can become an event stream: a reply of status 101, which is not sent.
+    [[nodiscard]] Reply judge_upgrade(std::string_view query) const;
+    Task<> serve_events();
     Task<Result<>> write(http::response<http::string_body>& response);
     Task<bool> send(Reply reply);
     Task<Result<>> drain();
@@ -133,6 +140,10 @@ Task<bool> Connection::serve_one() {
         co_return co_await send(std::move(refused));
     }
     Reply reply = co_await answer();
+    if (reply.status == kSwitching) {
+        co_await serve_events();
+        co_return false;
+    }
     co_return co_await send(std::move(reply));
 }
 
@@ -224,7 +235,43 @@ Task<Reply> Connection::answer() {
         co_return reply;
     }
     if (auto refused = refuse_content(*route)) co_return std::move(*refused);
+    if (route->handler == nullptr) co_return judge_upgrade(query);
     co_return co_await run(*route, query);
+}
+
+Reply Connection::judge_upgrade(std::string_view query) const {
+    auto members = members_of_query(query, {});
+    if (!members) return failure(400, members.error());
+    if (!boost::beast::websocket::is_upgrade(parser_->get())) {
+        return failure(kUpgradeRequired, ErrorCode::invalid_argument, "events come over a WebSocket",
+                       "send Connection: Upgrade and Upgrade: websocket");
+    }
+    if (buffer_.size() != 0) {
+        return failure(400, ErrorCode::invalid_argument, "a client waits for the upgrade before it goes on");
+    }
+    if (context_.event_clients >= context_.events.max_clients) {
+        return failure(429, ErrorCode::limit_exceeded, "too many clients follow events", "close some");
+    }
+    return Reply{kSwitching, {}};
+}
+
+Task<> Connection::serve_events() {
+    ++context_.event_clients;
+    const AtExit gone([this] { --context_.event_clients; });
+    using Stream = boost::beast::tcp_stream;
+    const auto executor = socket_.get_executor();
+    sys::WebSocketStream<Stream> stream{Stream(std::move(socket_))};
+    sys::prepare_web_socket(stream, sys::WebSocketLimits{context_.events.max_message_bytes, context_.transfer_timeout,
+                                                         context_.events.idle_timeout});
+    const auto request = parser_->release();
+    const auto [ec] = co_await stream.async_accept(request, no_throw);
+    if (ec) {
+        co_await unwind_if_cancelled();
+        co_return;
+    }
+    EventSession session(executor, std::make_unique<sys::BeastSocket<Stream>>(std::move(stream), nullptr),
+                         context_.node, context_.clock, context_.events);
+    co_await session.run();
 }
 
 /// Reads the body, parses the members and calls the route's handler. One of the few places that catch exceptions.
@@ -270,6 +317,7 @@ Task<bool> Connection::send(Reply reply) {
     response.set("X-Content-Type-Options", "nosniff");
     if (!reply.allow.empty()) response.set(http::field::allow, reply.allow);
     if (reply.status == 401) response.set(http::field::www_authenticate, "Bearer");
+    if (reply.status == kUpgradeRequired) response.set(http::field::upgrade, "websocket");
     if (reply.status == 429) response.set(http::field::retry_after, "1");
     response.keep_alive(keep_alive);
     response.body() = std::move(reply.body);

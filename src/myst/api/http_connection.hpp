@@ -6,6 +6,7 @@
 
 #include <boost/asio/ip/tcp.hpp>
 
+#include "myst/api/event_session.hpp"
 #include "myst/api/gatekeeper.hpp"
 #include "myst/node/control.hpp"
 
@@ -33,6 +34,8 @@ struct ConnectionContext {
     Strangers& strangers;
     milliseconds header_timeout;
     milliseconds transfer_timeout;
+    EventSettings events;
+    std::size_t& event_clients;  ///< that there are
 };
 
 /// Serves requests one after the other until the client leaves, misbehaves or is too slow.

@@ -45,6 +45,10 @@ json::object view(const ports::TrafficCounters& traffic) {
     return {{"up", traffic.up}, {"down", traffic.down}};
 }
 
+json::object view(const Error& error) {
+    return {{"code", json::string(to_string(error.code))}, {"message", error.message}, {"cure", error.cure}};
+}
+
 json::object view(const node::WalletInfo& wallet) {
     return {{"address", crypto::to_checksum(wallet.address)}, {"signer", crypto::to_checksum(wallet.signer)}};
 }
@@ -224,8 +228,21 @@ std::string health_body() {
 }
 
 std::string error_body(const Error& error) {
-    return finish(
-        {{"error", {{"code", json::string(to_string(error.code))}, {"message", error.message}, {"cure", error.cure}}}});
+    return finish({{"error", view(error)}});
+}
+
+std::string event_of(const Error& error) {
+    return finish({{"event", "error"}, {"error", view(error)}});
+}
+
+std::string event_of(const node::OfferChange& change) {
+    if (const auto* offer = std::get_if<node::Offer>(&change)) {
+        return finish({{"event", "proposal"}, {"proposal", view(*offer)}});
+    }
+    if (const auto* gone = std::get_if<node::OfferGone>(&change)) {
+        return finish({{"event", "proposal_gone"}, {"provider", gone->provider.hex()}, {"service", gone->service}});
+    }
+    return finish({{"event", "proposals_complete"}});
 }
 
 std::string body_of(const node::NodeStatus& status) {

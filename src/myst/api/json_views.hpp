@@ -29,6 +29,10 @@ inline constexpr int kSchemaVersion = 1;
 [[nodiscard]] std::string body_of(const node::UnregisterResult& result);
 [[nodiscard]] std::string body_of(const node::RevokeResult& result);
 
+/// Messages of the event stream: "proposal", "proposal_gone" or "proposals_complete"; and "error", why it ends.
+[[nodiscard]] std::string event_of(const node::OfferChange& change);
+[[nodiscard]] std::string event_of(const Error& error);
+
 /// "2023-11-14T22:13:20Z"
 [[nodiscard]] std::string iso8601(UnixTime time);
 

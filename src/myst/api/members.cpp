@@ -64,23 +64,27 @@ Result<Members> members_of_query(std::string_view query, std::span<const std::st
 }
 
 Result<Members> members_of_body(std::string_view body, std::span<const std::string_view> allowed) {
-    Members members;
-    if (body.empty()) return members;
+    if (body.empty()) return Members();
     auto value = crypto::parse_json(body, kMaxBodyBytes);
     if (!value) return fail(ErrorCode::invalid_argument, "body: " + value.error().message);
     const auto* object = value->if_object();
     if (object == nullptr) return fail(ErrorCode::invalid_argument, "body: expected a JSON object");
-    for (const auto& member : *object) {
+    auto members = members_of_object(*object, allowed);
+    if (!members) return forward_error(members, "body");
+    return members;
+}
+
+Result<Members> members_of_object(const boost::json::object& object, std::span<const std::string_view> allowed) {
+    Members members;
+    for (const auto& member : object) {
         std::string name(member.key());
         const auto* text = member.value().if_string();
         if (text == nullptr && std::find(allowed.begin(), allowed.end(), name) != allowed.end()) {
-            return fail(ErrorCode::invalid_argument, "body: " + name + " must be a JSON string",
+            return fail(ErrorCode::invalid_argument, name + " must be a JSON string",
                         "amounts are strings of decimal digits, for example \"2500000000000000000\"");
         }
         std::string content = text == nullptr ? std::string() : std::string(text->begin(), text->end());
-        if (auto done = put(members, std::move(name), std::move(content), allowed); !done) {
-            return forward_error(done, "body");
-        }
+        if (auto done = put(members, std::move(name), std::move(content), allowed); !done) return forward_error(done);
     }
     return members;
 }

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include <boost/json/fwd.hpp>
+
 #include "myst/base/error.hpp"
 
 namespace myst::api {
@@ -22,6 +24,10 @@ inline constexpr std::size_t kMaxMemberLength = 1024;
 /// A JSON object whose members are all strings; an empty text is an empty object. The same strictness; a member that
 /// is not a string is invalid_argument, too, so that no amount ever passes through a floating-point number.
 [[nodiscard]] Result<Members> members_of_body(std::string_view body, std::span<const std::string_view> allowed);
+
+/// The same for an object that is parsed already.
+[[nodiscard]] Result<Members> members_of_object(const boost::json::object& object,
+                                                std::span<const std::string_view> allowed);
 
 /// A text of somebody else's, cut and made printable, for an error message.
 [[nodiscard]] std::string quoted(std::string_view text);

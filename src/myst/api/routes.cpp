@@ -139,9 +139,6 @@ Task<Result<std::string>> provider_revoke(node::Control& node, Members members) 
 constexpr std::array<std::string_view, 1> kAmount{"amount"};
 constexpr std::array<std::string_view, 1> kRelease{"provider"};
 constexpr std::array<std::string_view, 1> kReason{"reason"};
-constexpr std::array<std::string_view, 9> kConnect{"service",       "country",        "city",
-                                                   "max_price_gib", "max_price_hour", "provider",
-                                                   "min_stake",     "min_reputation", "max_age"};
 constexpr std::array<std::string_view, 13> kProposals{
     "service",        "country", "city", "max_price_gib", "max_price_hour", "provider", "min_stake",
     "min_reputation", "max_age", "sort", "order",         "limit",          "cursor"};
@@ -158,7 +155,8 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/wallet/reservations", false, 200, {}, wallet_reservations},
     {"POST", "/v1/wallet/release", false, 200, kRelease, wallet_release},
     {"GET", "/v1/proposals", false, 200, kProposals, proposals},
-    {"POST", "/v1/connection", false, 202, kConnect, connect},
+    {"GET", "/v1/events", false, 101, {}, nullptr},
+    {"POST", "/v1/connection", false, 202, kFilterMembers, connect},
     {"GET", "/v1/connection", false, 200, {}, connection},
     {"DELETE", "/v1/connection", false, 200, {}, disconnect},
     {"POST", "/v1/provider", false, 200, {}, provider_start},

@@ -19,7 +19,7 @@ struct Route {
     bool open = false;                          ///< served without a token
     unsigned status = 200;                      ///< of a success
     std::span<const std::string_view> members;  ///< of the query (GET) or of the JSON body (POST)
-    Handler handler = nullptr;
+    Handler handler = nullptr;                  ///< null: the connection becomes an event stream
 };
 
 /// Every route of openapi.json.

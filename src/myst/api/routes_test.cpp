@@ -87,6 +87,7 @@ TEST(Routes, EveryAnswerHasTheDocumentedSchema) {
     RunningServer server;
     server.node.script_connection({test_support::sample_connection()});
     for (const auto& route : routes()) {
+        if (route.handler == nullptr) continue;  // an event stream
         const auto response =
             send_raw(server.port(), request_text(server.port(), route.method, route.path, good_body(route)));
         ASSERT_EQ(response.status, route.status) << route.path << ": " << response.body;

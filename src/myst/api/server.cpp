@@ -54,6 +54,7 @@ struct Server::Impl {
 
     tcp::acceptor acceptor;
     Strangers strangers;
+    std::size_t event_clients = 0;
     TaskGroup connections;
     tcp::endpoint bound;
     std::size_t max_connections = 0;
@@ -96,8 +97,9 @@ Result<std::unique_ptr<Server>> Server::listen(asio::any_io_executor executor, S
     if (ec) return fail(ErrorCode::io, "api: local address: " + ec.message());
     impl->max_connections = settings.max_connections;
     impl->gatekeeper = std::make_unique<Gatekeeper>(allowed_hosts(impl->bound), token, settings.gate);
-    impl->context = std::make_unique<ConnectionContext>(ConnectionContext{
-        *impl->gatekeeper, node, clock, impl->strangers, settings.header_timeout, settings.transfer_timeout});
+    impl->context = std::make_unique<ConnectionContext>(
+        ConnectionContext{*impl->gatekeeper, node, clock, impl->strangers, settings.header_timeout,
+                          settings.transfer_timeout, settings.events, impl->event_clients});
     return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "myst/api/event_session.hpp"
 #include "myst/api/gatekeeper.hpp"
 #include "myst/node/control.hpp"
 #include "myst/runtime/task.hpp"
@@ -18,6 +19,7 @@ struct ServerSettings {
     milliseconds header_timeout{10'000};    ///< for a request's headers, and for an idle connection
     milliseconds transfer_timeout{10'000};  ///< for a request's body, and for sending a reply
     GateLimits gate{};
+    EventSettings events{};
 };
 
 /// Every request passes, in this order: well-formed, at most 16 KiB of headers, no Transfer-Encoding; Host and

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "myst/base/bytes.hpp"
 #include "myst/base/clock.hpp"
 #include "myst/base/uint256.hpp"
+#include "myst/node/offer_change.hpp"
 #include "myst/node/proposal.hpp"
 #include "myst/pay/settlement_policy.hpp"
 #include "myst/pay/tariff.hpp"
@@ -210,6 +212,8 @@ public:
     /// One page of the offers of registered providers. invalid_argument for a cursor that does not belong to the query;
     /// failed_precondition if it needs a chain index and there is none.
     [[nodiscard]] virtual Task<Result<OfferPage>> proposals(ProposalQuery query) = 0;
+    /// The same offers as they come and go; ends before the node does. failed_precondition likewise.
+    [[nodiscard]] virtual Result<std::unique_ptr<OfferWatch>> watch_offers(ProposalFilter filter) = 0;
 
     /// Starts connecting to the cheapest match and returns at once; watch `connection`. Replaces a blocked connection.
     [[nodiscard]] virtual Task<Result<>> connect(ProposalFilter filter) = 0;

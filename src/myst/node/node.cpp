@@ -1,6 +1,7 @@
 #include "myst/node/node.hpp"
 
 #include "myst/base/log.hpp"
+#include "myst/node/live_offers.hpp"
 #include "myst/node/offer_list.hpp"
 #include "myst/node/record_work.hpp"
 #include "myst/node/revocation.hpp"
@@ -57,6 +58,11 @@ Task<Result<ReleaseResult>> Node::wallet_release(Address provider) {
 
 Task<Result<OfferPage>> Node::proposals(ProposalQuery query) {
     return list_offers(context_, std::move(query));
+}
+
+Result<std::unique_ptr<OfferWatch>> Node::watch_offers(ProposalFilter filter) {
+    if (auto possible = check_answerable(filter, context_.chain); !possible) return forward_error(possible);
+    return std::make_unique<LiveOffers>(context_, std::move(filter));
 }
 
 Task<Result<>> Node::connect(ProposalFilter filter) {

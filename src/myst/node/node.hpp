@@ -30,6 +30,7 @@ public:
     [[nodiscard]] Task<Result<std::vector<Reservation>>> wallet_reservations() override { return reservations_.list(); }
     [[nodiscard]] Task<Result<ReleaseResult>> wallet_release(Address provider) override;
     [[nodiscard]] Task<Result<OfferPage>> proposals(ProposalQuery query) override;
+    [[nodiscard]] Result<std::unique_ptr<OfferWatch>> watch_offers(ProposalFilter filter) override;
     [[nodiscard]] Task<Result<>> connect(ProposalFilter filter) override;
     [[nodiscard]] Task<Result<ConnectionStatus>> disconnect() override { return consumer_.disconnect(); }
     [[nodiscard]] ConnectionStatus connection() override { return consumer_.status(); }

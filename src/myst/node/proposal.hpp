@@ -28,6 +28,7 @@ struct Proposal {
     UnixTime published{};
     UnixTime expires{};
     std::string city{};  ///< as the provider writes it; empty: not stated
+    bool operator==(const Proposal&) const = default;
 };
 
 struct ProposalFilter {
@@ -49,6 +50,7 @@ struct Offer {
     std::optional<ports::PayeeSales> sales{};   ///< none without a chain index
     std::optional<Amount> disputed{};           ///< likewise: weight of the payers that complain
     std::optional<std::uint32_t> reputation{};  ///< likewise
+    bool operator==(const Offer&) const = default;
 };
 
 enum class OfferOrder {

@@ -112,6 +112,21 @@ void FakeControl::forget_sales() {
     }
 }
 
+void FakeControl::tell(node::OfferChange change) {
+    const std::lock_guard lock(mutex_);
+    told_.push_back(std::move(change));
+}
+
+void FakeControl::flood() {
+    const std::lock_guard lock(mutex_);
+    floods_ = true;
+}
+
+std::size_t FakeControl::watches() const {
+    const std::lock_guard lock(mutex_);
+    return watches_;
+}
+
 void FakeControl::set_withdraw(node::WithdrawResult result) {
     const std::lock_guard lock(mutex_);
     withdraw_ = result;
@@ -224,6 +239,55 @@ Task<Result<node::OfferPage>> FakeControl::proposals(node::ProposalQuery query) 
         if (next < offers_.size()) page.next = std::to_string(next);
     }
     co_return answer(std::move(page));
+}
+
+class FakeControl::Watch final : public node::OfferWatch {
+public:
+    explicit Watch(FakeControl& control) : control_(control) {
+        for (const auto& offer : control.offers_) there_.emplace_back(offer);
+        there_.emplace_back(node::OffersComplete{});
+        ++control.watches_;
+    }
+    ~Watch() override {
+        const std::lock_guard lock(control_.mutex_);
+        --control_.watches_;
+    }
+    Watch(const Watch&) = delete;
+    Watch& operator=(const Watch&) = delete;
+
+    Task<Result<node::OfferChange>> next() override {
+        for (;;) {
+            if (auto change = take()) co_return std::move(*change);
+            co_await sleep_for(milliseconds(1));
+        }
+    }
+
+private:
+    std::optional<Result<node::OfferChange>> take() {
+        const std::lock_guard lock(control_.mutex_);
+        if (control_.error_) return tl::unexpected<Error>(*control_.error_);
+        if (control_.floods_) {
+            auto offer = sample_offer();
+            offer.proposal.terms = std::string(64 * 1024, 'x');
+            return node::OfferChange(std::move(offer));
+        }
+        if (next_ < there_.size()) return there_[next_++];
+        const auto told = next_ - there_.size();
+        if (told == control_.told_.size()) return std::nullopt;
+        ++next_;
+        return control_.told_[told];
+    }
+
+    FakeControl& control_;
+    std::vector<node::OfferChange> there_;
+    std::size_t next_ = 0;
+};
+
+Result<std::unique_ptr<node::OfferWatch>> FakeControl::watch_offers(node::ProposalFilter filter) {
+    const std::lock_guard lock(mutex_);
+    filter_ = std::move(filter);
+    if (error_) return tl::unexpected<Error>(*error_);
+    return std::make_unique<Watch>(*this);
 }
 
 Task<Result<>> FakeControl::connect(node::ProposalFilter filter) {

@@ -25,6 +25,12 @@ public:
     void set_proposals(std::vector<node::Proposal> proposals);
     /// As of a node without a chain index.
     void forget_sales();
+    /// What those who watch offers are told after all that there are; all hear everything.
+    void tell(node::OfferChange change);
+    /// Those who watch are told of ever more offers, without a pause.
+    void flood();
+    /// How many watch.
+    [[nodiscard]] std::size_t watches() const;
     void set_withdraw(node::WithdrawResult result);
     /// What was asked, for example "deposit 5"; reading calls are not listed.
     [[nodiscard]] std::vector<std::string> changes() const;
@@ -42,6 +48,7 @@ public:
     Task<Result<std::vector<node::Reservation>>> wallet_reservations() override;
     Task<Result<node::ReleaseResult>> wallet_release(Address provider) override;
     Task<Result<node::OfferPage>> proposals(node::ProposalQuery query) override;
+    Result<std::unique_ptr<node::OfferWatch>> watch_offers(node::ProposalFilter filter) override;
     Task<Result<>> connect(node::ProposalFilter filter) override;
     Task<Result<node::ConnectionStatus>> disconnect() override;
     node::ConnectionStatus connection() override;
@@ -55,6 +62,7 @@ public:
     Task<Result<node::RevokeResult>> provider_revoke(std::string reason) override;
 
 private:
+    class Watch;
     template <class T>
     Result<T> answer(T value) const;
     void note(std::string change);
@@ -64,6 +72,9 @@ private:
     bool throws_ = false;
     std::deque<node::ConnectionStatus> connection_;
     std::vector<node::Offer> offers_;
+    std::vector<node::OfferChange> told_;
+    bool floods_ = false;
+    std::size_t watches_ = 0;
     node::WithdrawResult withdraw_;
     std::vector<std::string> changes_;
     node::ProposalFilter filter_;
