@@ -5,6 +5,7 @@
 #include "all_pages.hpp"
 #include "api_client.hpp"
 #include "connection_watch.hpp"
+#include "latency_progress.hpp"
 #include "offer_watch.hpp"
 #include "reply_values.hpp"
 #include "request.hpp"
@@ -51,6 +52,10 @@ Task<Outcome<>> run_command(Options options) {
     if (!api) co_return tl::unexpected<Failure>(std::move(api).error());
     if (options.verb == Verb::status && options.watch) co_return co_await watch_connection(*api);
     if (options.verb == Verb::proposals && options.watch) co_return co_await watch_offers(options, *api);
+    if (options.verb == Verb::proposals && needs_latency(options)) {
+        auto measured = co_await measure_latency(options, *api);
+        if (!measured) co_return measured;
+    }
     if (options.verb == Verb::proposals && options.all) {
         auto all = co_await read_all_pages(options, *api);
         if (!all) co_return tl::unexpected<Failure>(std::move(all).error());

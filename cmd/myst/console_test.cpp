@@ -210,13 +210,35 @@ TEST(Console, PagesAreReadOneByOneOrAll) {
 TEST(Console, WhatANodeWithoutAnIndexCannotKnowIsADash) {
     const Daemon daemon;
     daemon.node.forget_sales();
-    EXPECT_THAT(daemon.myst({"proposals"}).out, HasSubstr("5 MYSTT  -           -        -       wireguard"));
+    EXPECT_THAT(daemon.myst({"proposals"}).out, HasSubstr("5 MYSTT  -           -        -       -        wireguard"));
 }
 
 TEST(Console, NoOfferIsSaid) {
     const Daemon daemon;
     daemon.node.set_proposals({});
     EXPECT_EQ(daemon.myst({"proposals"}).out, "No offer matches.\n");
+}
+
+TEST(Console, LatencyIsMeasuredBeforeItSorts) {
+    const Daemon daemon;
+    daemon.node.script_latency({{8, 7, 2}, {2, 2, 0}});
+    const auto result = daemon.myst({"proposals", "--sort", "latency", "--max-latency", "250", "--country", "DE"});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_THAT(result.out, StartsWith("COUNTRY"));
+    EXPECT_THAT(result.out, HasSubstr("83 ms"));
+    EXPECT_EQ(daemon.node.last_query().order, node::OfferOrder::latency);
+    EXPECT_EQ(daemon.node.last_query().max_latency, milliseconds(250));
+    EXPECT_EQ(daemon.node.changes(), (std::vector<std::string>{"measure", "measure"}));
+}
+
+TEST(Console, ATerminalShowsHowFarTheMeasuringIs) {
+    const Daemon daemon;
+    daemon.node.script_latency({{8, 7, 2}, {2, 2, 0}});
+    Program list(daemon.with_globals({"proposals", "--sort", "latency"}), Program::Output::terminal);
+    const auto result = list.finish();
+    EXPECT_EQ(result.exit_code, 0);
+    EXPECT_THAT(result.out, HasSubstr("Measuring latency: 8 of 10"));
+    EXPECT_THAT(result.out, HasSubstr("\r\033[KCOUNTRY")) << "the line goes";
 }
 
 TEST(Console, OffersAreWatchedUntilCtrlC) {
@@ -322,6 +344,8 @@ TEST(Console, AMistakeOnTheCommandLineIsUsage) {
         {"provider", "revoke"},
         {"proposals", "--all", "--cursor", "1"},
         {"proposals", "--watch", "--all"},
+        {"proposals", "--watch", "--max-latency", "9"},
+        {"proposals", "--max-latency", "10001"},
         {"proposals", "--watch", "--sort", "age"},
         {"connect", "--min-reputation", "48"},
         {"proposals", "--max-price", "cheap"},

@@ -63,7 +63,9 @@ void add_connection(CLI::App& app, Options& options) {
     auto* proposals = add_verb(app, options, Verb::proposals, "proposals", "List offers, cheapest first");
     add_filter(*proposals, options);
     proposals->add_option("--sort", options.sort, "What comes first decides [price]")
-        ->check(CLI::IsMember({"price", "stake", "reputation", "age", "country"}));
+        ->check(CLI::IsMember({"price", "stake", "reputation", "age", "country", "latency"}));
+    proposals->add_option("--max-latency", options.max_latency, "Only those that answer within so many milliseconds")
+        ->check(CLI::Range(0U, 10'000U));
     proposals->add_flag("--worst-first", options.worst_first, "Turn the order round");
     proposals->add_option("--limit", options.limit, "How many in a page [50]")->check(CLI::Range(1U, 500U));
     proposals->add_option("--cursor", options.cursor, "The page that begins here, as the one before said");
@@ -97,7 +99,7 @@ void add_provider(CLI::App& app, Options& options) {
 std::string conflict(const Options& options) {
     if (options.verb == Verb::proposals && options.watch) {
         const bool has_page = options.limit || options.all || !options.cursor.empty();
-        const bool has_order = options.worst_first || !options.sort.empty();
+        const bool has_order = options.worst_first || !options.sort.empty() || options.max_latency;
         if (has_page || has_order) return "--watch shows all offers that match, as they come";
     } else if (options.watch && options.json) {
         return "--watch and --json exclude each other";

@@ -49,7 +49,8 @@ struct Options {
     std::string city;
     std::string min_stake;  ///< tokens
     std::optional<unsigned> min_reputation;
-    std::optional<unsigned> max_age;  ///< seconds
+    std::optional<unsigned> max_age;      ///< seconds
+    std::optional<unsigned> max_latency;  ///< milliseconds
     std::string sort;
     bool worst_first = false;
     bool all = false;  ///< every page

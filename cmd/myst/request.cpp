@@ -52,6 +52,7 @@ Outcome<Members> filter_of(const Options& options) {
 }
 
 void add_page(const Options& options, Members& members) {
+    if (options.max_latency) members.emplace_back("max_latency", std::to_string(*options.max_latency));
     if (!options.sort.empty()) members.emplace_back("sort", options.sort);
     if (options.worst_first) members.emplace_back("order", "worst");
     if (options.limit || options.all) members.emplace_back("limit", std::to_string(options.limit.value_or(kAllLimit)));
@@ -120,6 +121,12 @@ Outcome<ApiRequest> request_of(const Options& options) {
         case Verb::provider_unregister: return ApiRequest{"POST", "/v1/provider/unregister", "", kPatient};
     }
     return ApiRequest{};
+}
+
+Outcome<ApiRequest> latency_request_of(const Options& options) {
+    auto members = filter_of(options);
+    if (!members) return tl::unexpected<Failure>(std::move(members).error());
+    return ApiRequest{"POST", "/v1/proposals/latency", body_of(*members)};
 }
 
 Outcome<std::string> subscription_of(const Options& options) {

@@ -19,6 +19,8 @@ struct ApiRequest {
 /// Exit::usage if an amount or another value of the command line is malformed.
 [[nodiscard]] Outcome<ApiRequest> request_of(const Options& options);
 
+/// For one round of measuring the latency of the offers that match.
+[[nodiscard]] Outcome<ApiRequest> latency_request_of(const Options& options);
 /// What to send to the event stream for the options' filter.
 [[nodiscard]] Outcome<std::string> subscription_of(const Options& options);
 

@@ -238,19 +238,23 @@ std::string number_or_dash(const json::value& object, std::string_view name) {
     return at(object, name).is_null() ? "-" : fmt::format("{}", number_at(object, name));
 }
 
+std::string latency_of(const json::value& proposal) {
+    return at(proposal, "latency_ms").is_null() ? "-" : fmt::format("{} ms", number_at(proposal, "latency_ms"));
+}
+
 std::string proposals_view(const json::value& body) {
     const auto& proposals = items_at(body, "proposals");
     if (proposals.empty()) return "No offer matches.\n";
     std::vector<Row> rows{{"COUNTRY", "CITY", "PER GiB", "PER HOUR", "STAKE", "REPUTATION", "SETTLED", "PAYERS",
-                           "SERVICE", "NAME", "PROVIDER"}};
+                           "LATENCY", "SERVICE", "NAME", "PROVIDER"}};
     for (const auto& proposal : proposals) {
         const auto& tariff = at(proposal, "tariff");
         const auto& sales = at(proposal, "sales");
         rows.push_back({text_at(proposal, "country"), text_at(proposal, "city"), amount_at(tariff, "per_gib"),
                         amount_at(tariff, "per_hour"), amount_at(proposal, "stake"),
                         number_or_dash(proposal, "reputation"), sales.is_null() ? "-" : amount_at(sales, "volume"),
-                        sales.is_null() ? "-" : number_or_dash(sales, "payers"), text_at(proposal, "service"),
-                        text_at(proposal, "name"), text_at(proposal, "provider")});
+                        sales.is_null() ? "-" : number_or_dash(sales, "payers"), latency_of(proposal),
+                        text_at(proposal, "service"), text_at(proposal, "name"), text_at(proposal, "provider")});
     }
     auto text = format_table(rows);
     if (!at(body, "next").is_null()) text += "There are more: repeat with --cursor " + text_at(body, "next") + "\n";

@@ -13,6 +13,7 @@ constexpr std::size_t kMaxServiceLength = 32;
 constexpr std::uint64_t kMaxLimit = 500;
 constexpr std::uint64_t kMaxReputation = 47;
 constexpr std::uint64_t kMaxAge = 86'400;  ///< seconds; offers live no longer
+constexpr std::uint64_t kMaxLatency = 10'000;
 
 Result<std::string> service_of(std::string_view text) {
     const auto fits = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
@@ -49,11 +50,17 @@ Result<seconds> age_of(std::string_view text) {
     return fail(ErrorCode::invalid_argument, "max_age: expected a number of seconds, at most 86400");
 }
 
+Result<milliseconds> latency_of(std::string_view text) {
+    auto number = parse_u64(text);
+    if (number && *number <= kMaxLatency) return milliseconds(static_cast<std::int64_t>(*number));
+    return fail(ErrorCode::invalid_argument, "max_latency: expected a number of milliseconds, at most 10000");
+}
+
 Result<node::OfferOrder> sort_of(std::string_view text) {
     for (const auto order : node::kOfferOrders) {
         if (to_string(order) == text) return order;
     }
-    return fail(ErrorCode::invalid_argument, "sort: expected price, stake, reputation, age or country");
+    return fail(ErrorCode::invalid_argument, "sort: expected price, stake, reputation, age, country or latency");
 }
 
 /// "best" comes first unless "worst" is asked for.
@@ -130,6 +137,7 @@ Result<node::ProposalQuery> proposal_query_of(const Members& members) {
     node::ProposalQuery query{std::move(*filter)};
     if (auto done = take(members, "sort", sort_of, query.order); !done) return forward_error(done);
     if (auto done = take(members, "order", is_reversed, query.reversed); !done) return forward_error(done);
+    if (auto done = take(members, "max_latency", latency_of, query.max_latency); !done) return forward_error(done);
     if (auto done = take(members, "limit", limit_of, query.limit); !done) return forward_error(done);
     const auto as_text = [](std::string_view text) -> Result<std::string> { return std::string(text); };
     if (auto done = take(members, "cursor", as_text, query.cursor); !done) return forward_error(done);

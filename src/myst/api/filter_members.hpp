@@ -17,7 +17,7 @@ inline constexpr std::array<std::string_view, 9> kFilterMembers{"service",      
 /// Those of kFilterMembers; what is absent does not restrict.
 [[nodiscard]] Result<node::ProposalFilter> filter_of(const Members& members);
 
-/// The same, and sort, order, limit and cursor.
+/// The same, and max_latency, sort, order, limit and cursor.
 [[nodiscard]] Result<node::ProposalQuery> proposal_query_of(const Members& members);
 
 /// The Ethereum address in the member `name`, which must be there.

@@ -76,6 +76,7 @@ json::object view(const node::Offer& offer) {
     object["registered"] = true;
     object["stake"] = offer.stake.to_string();
     object["reputation"] = offer.reputation ? json::value(*offer.reputation) : json::value(nullptr);
+    object["latency_ms"] = offer.latency ? json::value(offer.latency->count()) : json::value(nullptr);
     object["sales"] = nullptr;
     if (offer.sales) {
         object["sales"] = {{"settlements", offer.sales->settlements},
@@ -319,6 +320,10 @@ std::string body_of(const node::OfferPage& page) {
     for (const auto& offer : page.offers) list.push_back(view(offer));
     json::value next = page.next.empty() ? json::value(nullptr) : json::value(page.next);
     return finish({{"proposals", std::move(list)}, {"next", std::move(next)}});
+}
+
+std::string body_of(const node::LatencyRound& round) {
+    return finish({{"measured", round.measured}, {"answered", round.answered}, {"left", round.left}});
 }
 
 std::string body_of(const node::ConnectionStatus& connection) {

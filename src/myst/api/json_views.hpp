@@ -21,6 +21,7 @@ inline constexpr int kSchemaVersion = 1;
 [[nodiscard]] std::string body_of(const std::vector<node::Reservation>& reservations);
 [[nodiscard]] std::string body_of(const node::ReleaseResult& result);
 [[nodiscard]] std::string body_of(const node::OfferPage& page);
+[[nodiscard]] std::string body_of(const node::LatencyRound& round);
 [[nodiscard]] std::string body_of(const node::ConnectionStatus& connection);
 [[nodiscard]] std::string body_of(const node::ProviderStatus& provider);
 [[nodiscard]] std::string body_of(const std::vector<node::ProvidedSession>& sessions);

@@ -77,6 +77,13 @@ Task<Result<std::string>> proposals(node::Control& node, Members members) {
     co_return reply(answer);
 }
 
+Task<Result<std::string>> measure_latency(node::Control& node, Members members) {
+    auto filter = filter_of(members);
+    if (!filter) co_return forward_error(filter);
+    auto answer = co_await node.measure_latency(std::move(*filter));
+    co_return reply(answer);
+}
+
 Task<Result<std::string>> connect(node::Control& node, Members members) {
     auto filter = filter_of(members);
     if (!filter) co_return forward_error(filter);
@@ -139,9 +146,9 @@ Task<Result<std::string>> provider_revoke(node::Control& node, Members members) 
 constexpr std::array<std::string_view, 1> kAmount{"amount"};
 constexpr std::array<std::string_view, 1> kRelease{"provider"};
 constexpr std::array<std::string_view, 1> kReason{"reason"};
-constexpr std::array<std::string_view, 13> kProposals{
-    "service",        "country", "city", "max_price_gib", "max_price_hour", "provider", "min_stake",
-    "min_reputation", "max_age", "sort", "order",         "limit",          "cursor"};
+constexpr std::array<std::string_view, 14> kProposals{
+    "service",        "country", "city",        "max_price_gib", "max_price_hour", "provider", "min_stake",
+    "min_reputation", "max_age", "max_latency", "sort",          "order",          "limit",    "cursor"};
 
 constexpr Route kRoutes[] = {
     {"GET", "/v1/health", true, 200, {}, health},
@@ -155,6 +162,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/wallet/reservations", false, 200, {}, wallet_reservations},
     {"POST", "/v1/wallet/release", false, 200, kRelease, wallet_release},
     {"GET", "/v1/proposals", false, 200, kProposals, proposals},
+    {"POST", "/v1/proposals/latency", false, 200, kFilterMembers, measure_latency},
     {"GET", "/v1/events", false, 101, {}, nullptr},
     {"POST", "/v1/connection", false, 202, kFilterMembers, connect},
     {"GET", "/v1/connection", false, 200, {}, connection},

@@ -164,9 +164,14 @@ TEST(Routes, ArgumentsReachTheNode) {
     EXPECT_EQ(query.order, node::OfferOrder::reputation);
     EXPECT_TRUE(query.reversed);
     EXPECT_EQ(query.cursor, "0");
+    EXPECT_EQ(send_raw(port, request_text(port, "GET", "/v1/proposals?sort=latency&max_latency=250")).status, 200U);
+    EXPECT_EQ(server.node.last_query().order, node::OfferOrder::latency);
+    EXPECT_EQ(server.node.last_query().max_latency, milliseconds(250));
+    EXPECT_EQ(send_raw(port, request_text(port, "POST", "/v1/proposals/latency", R"({"country":"fi"})")).status, 200U);
+    EXPECT_EQ(server.node.last_filter().country, "FI");
     EXPECT_EQ(send_raw(port, request_text(port, "DELETE", "/v1/connection")).status, 200U);
-    EXPECT_EQ(server.node.changes(),
-              (std::vector<std::string>{"deposit 2500", "withdraw 7", "withdraw all", "connect", "disconnect"}));
+    EXPECT_EQ(server.node.changes(), (std::vector<std::string>{"deposit 2500", "withdraw 7", "withdraw all", "connect",
+                                                               "measure", "disconnect"}));
 }
 
 TEST(Routes, ProposalsAreAnsweredWithOrWithoutAnIndex) {
@@ -182,6 +187,7 @@ TEST(Routes, ProposalsAreAnsweredWithOrWithoutAnIndex) {
     EXPECT_EQ(full.at("stake"), "5000000000000000000");
     EXPECT_EQ(full.at("registered"), true);
     EXPECT_EQ(full.at("reputation"), 11);
+    EXPECT_EQ(full.at("latency_ms"), 83);
     EXPECT_EQ(full.at("sales").at("settlements"), 12);
     EXPECT_EQ(full.at("sales").at("payers"), 3);
     EXPECT_EQ(full.at("sales").at("volume"), "1750000000000000000");
@@ -190,12 +196,13 @@ TEST(Routes, ProposalsAreAnsweredWithOrWithoutAnIndex) {
     const auto light = ask();
     EXPECT_TRUE(light.at("sales").is_null());
     EXPECT_TRUE(light.at("reputation").is_null());
+    EXPECT_TRUE(light.at("latency_ms").is_null());
 }
 
 TEST(Routes, ABadQueryOfProposalsNamesItsMember) {
     RunningServer server;
-    for (const auto* member : {"city=", "min_stake=-1", "min_reputation=48", "max_age=86401", "sort=name", "order=asc",
-                               "limit=501", "limit=0"}) {
+    for (const auto* member : {"city=", "min_stake=-1", "min_reputation=48", "max_age=86401", "max_latency=10001",
+                               "sort=name", "order=asc", "limit=501", "limit=0"}) {
         const auto path = std::string("/v1/proposals?") + member;
         const auto response = send_raw(server.port(), request_text(server.port(), "GET", path));
         EXPECT_EQ(response.status, 400U) << member;

@@ -9,6 +9,7 @@ std::string_view to_string(OfferOrder order) {
         case OfferOrder::reputation: return "reputation";
         case OfferOrder::age: return "age";
         case OfferOrder::country: return "country";
+        case OfferOrder::latency: return "latency";
     }
     return "price";
 }

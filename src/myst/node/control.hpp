@@ -212,6 +212,10 @@ public:
     /// One page of the offers of registered providers. invalid_argument for a cursor that does not belong to the query;
     /// failed_precondition if it needs a chain index and there is none.
     [[nodiscard]] virtual Task<Result<OfferPage>> proposals(ProposalQuery query) = 0;
+    /// Asks the eight cheapest of the offers that match, of the 32 cheapest and not measured lately, how long an answer
+    /// takes. `proposals` does so by itself if its order or filter needs it; this is for those who want to show how it
+    /// goes.
+    [[nodiscard]] virtual Task<Result<LatencyRound>> measure_latency(ProposalFilter filter) = 0;
     /// The same offers as they come and go; ends before the node does. failed_precondition likewise.
     [[nodiscard]] virtual Result<std::unique_ptr<OfferWatch>> watch_offers(ProposalFilter filter) = 0;
 

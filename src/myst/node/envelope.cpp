@@ -72,6 +72,13 @@ Result<Envelope> parse_request(Members members) {
     return members.finish(request);
 }
 
+/// Of a message that has nothing but an id.
+template <class Message>
+Result<Envelope> parse_bare(Members members) {
+    const Message message{members.hex<SessionId>("id")};
+    return members.finish(message);
+}
+
 void read_endpoint(Members& members, ports::TunnelOffer& offer) {
     auto endpoint = parse_endpoint(members.text("endpoint", 21));
     if (!endpoint || !is_public_ipv4(endpoint->host)) return members.note("endpoint");
@@ -152,6 +159,14 @@ json::object json_of(const SessionReject& reject) {
             {"message", reject.message.substr(0, kMaxMessage)}};
 }
 
+json::object json_of(const Ping& ping) {
+    return {{"v", 1}, {"type", "ping"}, {"id", ping.id.hex()}};
+}
+
+json::object json_of(const Pong& pong) {
+    return {{"v", 1}, {"type", "pong"}, {"id", pong.id.hex()}};
+}
+
 }  // namespace
 
 std::string_view to_string(RejectCode code) {
@@ -175,6 +190,8 @@ Result<Envelope> parse_envelope(std::string_view text) {
     if (type == "request") return parse_request(members);
     if (type == "accept") return parse_accept(members);
     if (type == "reject") return parse_reject(members);
+    if (type == "ping") return parse_bare<Ping>(members);
+    if (type == "pong") return parse_bare<Pong>(members);
     return fail(ErrorCode::invalid_data, "envelope: unknown type");
 }
 

@@ -1,5 +1,5 @@
-// Session envelopes (docs/protocol.md section 1): request, acceptance and refusal, and the encrypted records that
-// carry them.
+// Envelopes (docs/protocol.md section 1): request, acceptance and refusal of a session, ping and pong, and the
+// encrypted records that carry them.
 #pragma once
 
 #include <variant>
@@ -44,7 +44,17 @@ struct SessionReject {
     bool operator==(const SessionReject&) const = default;
 };
 
-using Envelope = std::variant<SessionRequest, SessionAccept, SessionReject>;
+/// Asks a provider for a sign of life, and is answered with a Pong of the same id (docs/protocol.md).
+struct Ping {
+    SessionId id;
+    bool operator==(const Ping&) const = default;
+};
+struct Pong {
+    SessionId id;
+    bool operator==(const Pong&) const = default;
+};
+
+using Envelope = std::variant<SessionRequest, SessionAccept, SessionReject, Ping, Pong>;
 
 [[nodiscard]] std::string to_json(const Envelope& envelope);
 /// Strict; endpoints must be public IPv4 addresses with a port, resolvers public IPv4 addresses or the provider's

@@ -11,6 +11,7 @@ namespace myst::node {
 Node::Node(Context context, NodeSettings settings)
     : context_(std::move(context)),
       settings_(std::move(settings)),
+      latencies_(context_.clock),
       wallet_(context_),
       reservations_(context_, wallet_),
       consumer_(context_, settings_.consumer),
@@ -57,7 +58,11 @@ Task<Result<ReleaseResult>> Node::wallet_release(Address provider) {
 }
 
 Task<Result<OfferPage>> Node::proposals(ProposalQuery query) {
-    return list_offers(context_, std::move(query));
+    return list_offers(context_, latencies_, std::move(query));
+}
+
+Task<Result<LatencyRound>> Node::measure_latency(ProposalFilter filter) {
+    return measure_offers(context_, latencies_, std::move(filter));
 }
 
 Result<std::unique_ptr<OfferWatch>> Node::watch_offers(ProposalFilter filter) {

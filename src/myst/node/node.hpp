@@ -2,6 +2,7 @@
 #pragma once
 
 #include "myst/node/consumer.hpp"
+#include "myst/node/latency_book.hpp"
 #include "myst/node/provider.hpp"
 #include "myst/node/reservations.hpp"
 
@@ -30,6 +31,7 @@ public:
     [[nodiscard]] Task<Result<std::vector<Reservation>>> wallet_reservations() override { return reservations_.list(); }
     [[nodiscard]] Task<Result<ReleaseResult>> wallet_release(Address provider) override;
     [[nodiscard]] Task<Result<OfferPage>> proposals(ProposalQuery query) override;
+    [[nodiscard]] Task<Result<LatencyRound>> measure_latency(ProposalFilter filter) override;
     [[nodiscard]] Result<std::unique_ptr<OfferWatch>> watch_offers(ProposalFilter filter) override;
     [[nodiscard]] Task<Result<>> connect(ProposalFilter filter) override;
     [[nodiscard]] Task<Result<ConnectionStatus>> disconnect() override { return consumer_.disconnect(); }
@@ -53,6 +55,7 @@ public:
 private:
     Context context_;
     NodeSettings settings_;
+    LatencyBook latencies_;
     Wallet wallet_;
     Reservations reservations_;
     Consumer consumer_;

@@ -50,6 +50,7 @@ struct Offer {
     std::optional<ports::PayeeSales> sales{};   ///< none without a chain index
     std::optional<Amount> disputed{};           ///< likewise: weight of the payers that complain
     std::optional<std::uint32_t> reputation{};  ///< likewise
+    std::optional<milliseconds> latency{};      ///< as measured lately; none: not measured, or no answer
     bool operator==(const Offer&) const = default;
 };
 
@@ -59,9 +60,10 @@ enum class OfferOrder {
     reputation,  ///< highest first
     age,         ///< published last comes first
     country,     ///< A to Z
+    latency,     ///< shortest first; those that are not known come last
 };
-inline constexpr OfferOrder kOfferOrders[] = {OfferOrder::price, OfferOrder::stake, OfferOrder::reputation,
-                                              OfferOrder::age, OfferOrder::country};
+inline constexpr OfferOrder kOfferOrders[] = {OfferOrder::price, OfferOrder::stake,   OfferOrder::reputation,
+                                              OfferOrder::age,   OfferOrder::country, OfferOrder::latency};
 /// As in the web API and the console.
 [[nodiscard]] std::string_view to_string(OfferOrder order);
 
@@ -70,14 +72,22 @@ inline constexpr OfferOrder kOfferOrders[] = {OfferOrder::price, OfferOrder::sta
 struct ProposalQuery {
     ProposalFilter filter{};
     OfferOrder order = OfferOrder::price;
-    bool reversed = false;   ///< worst first
-    std::size_t limit = 50;  ///< 1 … 500
-    std::string cursor{};    ///< OfferPage::next of the page before; empty: from the start
+    std::optional<milliseconds> max_latency{};  ///< only those that have answered within it
+    bool reversed = false;                      ///< worst first
+    std::size_t limit = 50;                     ///< 1 … 500
+    std::string cursor{};                       ///< OfferPage::next of the page before; empty: from the start
 };
 
 struct OfferPage {
     std::vector<Offer> offers;
     std::string next;  ///< empty: this is the last page
+};
+
+/// How far the measuring of latency has come.
+struct LatencyRound {
+    std::size_t measured = 0;  ///< providers that were asked now
+    std::size_t answered = 0;  ///< of them
+    std::size_t left = 0;      ///< that are still to be asked
 };
 
 }  // namespace myst::node

@@ -25,6 +25,8 @@ constexpr std::size_t kMaxAnswering = 16;
 constexpr std::size_t kMaxNewcomers = kMaxAnswering - kMaxAnswering / 4;
 constexpr std::size_t kMaxSending = 256;
 constexpr unsigned kRefusalsPerSecond = 10;
+constexpr unsigned kPingsPerSecond = 20;
+constexpr unsigned kPingBurst = 40;
 
 /// Counts a task for as long as it lives, and tells when it is gone.
 class Counted {
@@ -62,6 +64,7 @@ Provider::Provider(Context& context, Wallet& wallet, ProviderSettings settings)
       settings_(std::move(settings)),
       registration_(context, wallet, settings_.stake),
       arrived_(context.executor),
+      pings_(kPingsPerSecond, kPingBurst, context.clock.now()),
       settler_(context, wallet, settler_settings(settings_),
                [this](const Address& payer) { return sessions_ && sessions_->serves(payer); }) {}
 
@@ -289,18 +292,21 @@ Task<> Provider::answer(codec::Event event) {
         log::debug("an envelope was dropped: {}", envelope.error().message);
         co_return;
     }
+    if (const auto* ping = std::get_if<Ping>(&*envelope); ping && may_answer_ping(event.created_at)) {
+        reply(Pong{ping->id}, event.pubkey);
+    }
     const auto* request = std::get_if<SessionRequest>(&*envelope);
     if (!request) co_return;
-    auto reply = co_await sessions_->admit(*request, event.pubkey);
+    const auto judged = co_await sessions_->admit(*request, event.pubkey);
     // Strangers can make us refuse as often as they like; who is let in has a deposit.
-    if (std::holds_alternative<SessionReject>(reply) && !may_refuse()) co_return;
-    auto sealed = seal_envelope(reply, context_.keys.node(), event.pubkey, context_.clock.unix_now(), context_.rng);
-    if (!sealed) {
-        log::error("{}", sealed.error().describe());
-        co_return;
-    }
+    if (!std::holds_alternative<SessionReject>(judged) || may_refuse()) reply(judged, event.pubkey);
+}
+
+void Provider::reply(const Envelope& envelope, const NodeKey& to) {
     // Relays may take seconds to report; the next request does not wait for that.
-    if (sending_ >= kMaxSending) co_return;
+    if (sending_ >= kMaxSending) return;
+    auto sealed = seal_envelope(envelope, context_.keys.node(), to, context_.clock.unix_now(), context_.rng);
+    if (!sealed) return log::error("{}", sealed.error().describe());
     ++sending_;
     tasks_->spawn("answer", send_answer(std::move(*sealed)));
 }
@@ -309,6 +315,13 @@ Task<> Provider::send_answer(codec::Event event) {
     const Counted counted(sending_, arrived_);
     auto published = co_await context_.records.publish(std::move(event));
     if (!published) log::warn("{}", published.error().in("answering a session request").describe());
+}
+
+/// A relay may have kept it back, or show it again; whoever wants to know asks anew.
+bool Provider::may_answer_ping(UnixTime sent) {
+    const auto now = context_.clock.unix_now();
+    const auto age = now > sent ? now - sent : sent - now;
+    return age <= codec::kEnvelopeLife && pings_.take(context_.clock.now());
 }
 
 bool Provider::may_refuse() {

@@ -3,6 +3,7 @@
 
 #include <deque>
 
+#include "myst/base/token_bucket.hpp"
 #include "myst/node/exit_sessions.hpp"
 #include "myst/node/registration.hpp"
 #include "myst/node/settler.hpp"
@@ -64,7 +65,10 @@ private:
     void listen_for_requests();
     [[nodiscard]] Task<> answer_requests();
     [[nodiscard]] Task<> answer(codec::Event event);
+    /// Seals it and sends it beside everything else.
+    void reply(const Envelope& envelope, const NodeKey& to);
     [[nodiscard]] Task<> send_answer(codec::Event event);
+    [[nodiscard]] bool may_answer_ping(UnixTime sent);
     [[nodiscard]] bool may_refuse();
     [[nodiscard]] Hash32 pool_secret() const;
     [[nodiscard]] Task<> tear_down(std::string reason);
@@ -88,6 +92,7 @@ private:
     std::size_t sending_ = 0;         ///< answers on their way to relays
     MonotonicTime refusals_since_{};  ///< begin of the second in which `refusals_` are counted
     unsigned refusals_ = 0;
+    TokenBucket pings_;
     Settler settler_;  ///< works on while the role is stopped
 };
 

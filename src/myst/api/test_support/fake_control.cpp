@@ -53,7 +53,8 @@ node::Proposal sample_proposal() {
 }
 
 node::Offer sample_offer() {
-    return {sample_proposal(), tokens("5"), ports::PayeeSales{12, 3, tokens("1.75"), tokens("1.5")}, tokens("0.2"), 11};
+    return {sample_proposal(), tokens("5"), ports::PayeeSales{12, 3, tokens("1.75"), tokens("1.5")},
+            tokens("0.2"),     11,          milliseconds(83)};
 }
 
 node::ConnectionStatus sample_connection() {
@@ -108,6 +109,7 @@ void FakeControl::forget_sales() {
     const std::lock_guard lock(mutex_);
     for (auto& offer : offers_) {
         offer.sales.reset();
+        offer.latency.reset();
         offer.reputation.reset();
     }
 }
@@ -120,6 +122,11 @@ void FakeControl::tell(node::OfferChange change) {
 void FakeControl::flood() {
     const std::lock_guard lock(mutex_);
     floods_ = true;
+}
+
+void FakeControl::script_latency(std::deque<node::LatencyRound> script) {
+    const std::lock_guard lock(mutex_);
+    rounds_ = std::move(script);
 }
 
 std::size_t FakeControl::watches() const {
@@ -239,6 +246,18 @@ Task<Result<node::OfferPage>> FakeControl::proposals(node::ProposalQuery query) 
         if (next < offers_.size()) page.next = std::to_string(next);
     }
     co_return answer(std::move(page));
+}
+
+Task<Result<node::LatencyRound>> FakeControl::measure_latency(node::ProposalFilter filter) {
+    note("measure");
+    node::LatencyRound round;
+    {
+        const std::lock_guard lock(mutex_);
+        filter_ = std::move(filter);
+        round = rounds_.front();
+        if (rounds_.size() > 1) rounds_.pop_front();
+    }
+    co_return answer(round);
 }
 
 class FakeControl::Watch final : public node::OfferWatch {

@@ -29,6 +29,8 @@ public:
     void tell(node::OfferChange change);
     /// Those who watch are told of ever more offers, without a pause.
     void flood();
+    /// What the measuring of latency tells, one after the other; the last one stays.
+    void script_latency(std::deque<node::LatencyRound> script);
     /// How many watch.
     [[nodiscard]] std::size_t watches() const;
     void set_withdraw(node::WithdrawResult result);
@@ -48,6 +50,7 @@ public:
     Task<Result<std::vector<node::Reservation>>> wallet_reservations() override;
     Task<Result<node::ReleaseResult>> wallet_release(Address provider) override;
     Task<Result<node::OfferPage>> proposals(node::ProposalQuery query) override;
+    Task<Result<node::LatencyRound>> measure_latency(node::ProposalFilter filter) override;
     Result<std::unique_ptr<node::OfferWatch>> watch_offers(node::ProposalFilter filter) override;
     Task<Result<>> connect(node::ProposalFilter filter) override;
     Task<Result<node::ConnectionStatus>> disconnect() override;
@@ -73,6 +76,7 @@ private:
     std::deque<node::ConnectionStatus> connection_;
     std::vector<node::Offer> offers_;
     std::vector<node::OfferChange> told_;
+    std::deque<node::LatencyRound> rounds_{{8, 7, 0}};
     bool floods_ = false;
     std::size_t watches_ = 0;
     node::WithdrawResult withdraw_;
