@@ -30,8 +30,7 @@ constexpr std::size_t kRecords = 100'000;  ///< in the store that is queried
 constexpr std::size_t kAtOnce = 1'024;     ///< records under way at a time
 constexpr std::size_t kQueries = 2'000;
 constexpr std::size_t kSignatures = 10'000;
-constexpr UnixTime kNow{seconds(1'800'000'000)};  ///< when all this happens; the proposals live for hours
-constexpr std::size_t kOneSided = 500;            ///< records that either side of a reconciliation has for itself
+constexpr std::size_t kOneSided = 500;  ///< records that either side of a reconciliation has for itself
 
 Task<> take(const std::vector<std::string>& texts, std::size_t first, db::RecordStore& store, std::size_t& stored) {
     const db::AdmissionPolicy policy;

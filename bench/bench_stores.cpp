@@ -158,7 +158,7 @@ Records records_of(const std::vector<std::string>& texts) {
 
 int run(const Folder& result, const Folder& folder) {
     pin_to_one_processor();
-    const auto records = records_of(proposals(kRecords));
+    const auto records = records_of(proposals(kRecords, kNow));
     std::vector<std::string> newer_texts;
     for (std::size_t i = 0; i < kReplaced; ++i) newer_texts.push_back(proposal(i, kNow + seconds(1)));
     const auto newer = records_of(newer_texts);

@@ -9,6 +9,8 @@
 
 namespace myst::bench {
 
+/// When all happens that needs no real clock.
+inline constexpr UnixTime kNow{seconds(1'800'000'000)};
 inline constexpr std::size_t kPageOfQuery = 100;  ///< records that a question asks for
 
 inline constexpr std::size_t kCountries = 40;

@@ -25,7 +25,7 @@ RELAY = "node-a"  # where the foreign relay runs
 
 @unittest.skipIf(run_tests.no_namespaces(), run_tests.no_namespaces())
 class TwoNodes(unittest.TestCase):
-    """`db.peers` names the foreign relay, `db.listen` is empty, on both sides."""
+    """`db.relays` names the foreign relay, `db.listen` is empty, on both sides."""
 
     def setUp(self):
         programs = Path(os.environ["MYST_PROGRAMS"])
@@ -53,7 +53,7 @@ class TwoNodes(unittest.TestCase):
                    log=self.relay.log, process=self.relay)
 
     def start_node(self, role, settings):
-        settings["db"] = {"peers": [relay_url(RELAY)]}
+        settings["db"] = {"relays": [relay_url(RELAY)]}
         node = Node(self.net, role, self.binaries, LOGS, settings)
         node.start()
         node.wait_ready()

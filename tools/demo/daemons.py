@@ -69,7 +69,7 @@ def _common(folder, chain, mode):
 def full_node(folder, chain, peers):
     """A node that keeps the database and the chain's tables."""
     settings = _common(folder, chain, "index")
-    settings["db"] = {"listen": f"0.0.0.0:{RELAY_PORT}", "peers": [relay_url(peer) for peer in peers]}
+    settings["db"] = {"listen": f"0.0.0.0:{RELAY_PORT}", "relays": [relay_url(peer) for peer in peers]}
     return settings
 
 
@@ -89,7 +89,7 @@ def seller(settings, role, *, name, price_gib, uplink, stake=0):
 def consumer(folder, chain, relay, reserve_ahead=0):
     """A client that keeps nothing, asks one full node, and pays for each mebibyte."""
     settings = _common(folder, chain, "light")
-    settings["db"] = {"peers": [relay_url(relay)]}
+    settings["db"] = {"relays": [relay_url(relay)]}
     settings["consumer"] = {"enabled": True, "chunk_bytes": CHUNK, "reserve_ahead": tokens(reserve_ahead)}
     return settings
 

@@ -86,9 +86,8 @@ class LedgerFile(unittest.TestCase):
 
 class Configuration(unittest.TestCase):
     def test_toml_reads_back(self):
-        settings = {"data_dir": "/x", "db": {"peers": ["a", "b"], "on": True}, "n": {"port": 1, "s": 'q"\\'}}
+        settings = {"data_dir": "/x", "db": {"relays": ["a", "b"], "on": True}, "n": {"port": 1, "s": 'q"\\'}}
         self.assertEqual(tomllib.loads(to_toml(settings)), settings)
-
 
     def test_tokens_are_exact(self):
         self.assertEqual(tokens(10**18), "1")

@@ -63,7 +63,7 @@ class Nodes:
                       "lanes": _SOME_ADDRESS, "token": _SOME_ADDRESS},
             "keys": {"strength": "light"},
             "db": {"listen": f"0.0.0.0:{RELAY_PORT}",
-                   "peers": [f"ws://{address_of(peer)}:{RELAY_PORT}" for peer in self.peers[node]],
+                   "relays": [f"ws://{address_of(peer)}:{RELAY_PORT}" for peer in self.peers[node]],
                    "min_pow_bits": 0},  # the work of strangers is not what is tested
         }
 

@@ -213,9 +213,9 @@ Result<> check_complete(const Config& config) {
         return missing(fmt::format("chain.{} is not set", config.chain.lanes.is_zero() ? "lanes" : "token"),
                        "set it to the contract's address on this chain");
     }
-    if (config.db.listen.empty() && config.db.peers.empty()) {
-        return missing("db.listen and db.peers are both empty: the node would find nobody",
-                       "set db.peers to relays to use, or db.listen to run one");
+    if (config.db.listen.empty() && config.db.relays.empty()) {
+        return missing("db.listen and db.relays are both empty: the node would find nobody",
+                       "set db.relays to relays to use, or db.listen to run one");
     }
     if ((config.db.auth_for_mailboxes || config.db.gift_wraps) && !config.db.public_url) {
         return missing(fmt::format("db.{} is true, but db.public_url is empty: no client could prove who it is",

@@ -48,9 +48,9 @@ struct ChainConfig {
 
 struct DbConfig {
     std::string listen;  ///< "IP:port"; empty: no embedded relay
-    std::vector<std::string> peers;
+    std::vector<std::string> relays;
     std::optional<db::RelayUrl> public_url;  ///< of the embedded relay; none: no node record, no proofs of keys
-    std::uint32_t peer_target = 0;           ///< peers in all; 0: only `peers`
+    std::uint32_t peer_target = 0;           ///< peers in all; 0: only `relays`
     bool private_peers = false;              ///< a test network: private addresses count
     std::uint32_t max_connections = 0;
     bool trusted_proxy = false;

@@ -286,15 +286,15 @@ void add_db(Keys& keys) {
     keys.push_back(text(
         "db", "listen", "", "an IP address with port such as \"0.0.0.0:7777\", or empty",
         [](std::string_view value) { return value.empty() || is_ip_and_port(value); },
-        "Where the embedded relay listens. Empty: no relay, the node is a light client of db.peers.",
+        "Where the embedded relay listens. Empty: no relay, the node is a light client of db.relays.",
         [](Config& c) -> Text& { return c.db.listen; }));
     keys.push_back(list(
-        "db", "peers", {}, "ws:// or wss:// URLs", [](std::string_view value) { return is_url(value, "ws", "wss"); },
+        "db", "relays", {}, "ws:// or wss:// URLs", [](std::string_view value) { return is_url(value, "ws", "wss"); },
         "Relays to replicate with, or to ask as a light client. A full node keeps a connection to each of them.",
-        [](Config& c) -> Texts& { return c.db.peers; }));
+        [](Config& c) -> Texts& { return c.db.relays; }));
     keys.push_back(number("db", "peer_target", 8, 0, kMaxListItems,
-                          "Relays that a full node keeps connections to, those of db.peers included. Those it finds by "
-                          "itself, in records, are two at least. 0: none but db.peers.",
+                          "Relays that a full node keeps connections to, those of db.relays included. Those it finds by "
+                          "itself, in records, are two at least. 0: none but db.relays.",
                           [](Config& c) -> std::uint32_t& { return c.db.peer_target; }));
     keys.push_back(relay_address(
         "db", "public_url",

@@ -75,7 +75,7 @@ max_fee_gwei = 50
 max_fees_per_hour = "0.75"
 [db]
 listen = "0.0.0.0:7777"
-peers = ["ws://192.0.2.1:7777", "wss://other.example/x"]
+relays = ["ws://192.0.2.1:7777", "wss://other.example/x"]
 peer_target = 12
 private_peers = true
 max_connections = 5
@@ -135,7 +135,7 @@ max_sessions = 7
     EXPECT_EQ(config.chain.max_fee_gwei, 50U);
     EXPECT_EQ(config.chain.max_fees_per_hour, *parse_tokens("0.75"));
     EXPECT_EQ(config.db.listen, "0.0.0.0:7777");
-    EXPECT_EQ(config.db.peers, (std::vector<std::string>{"ws://192.0.2.1:7777", "wss://other.example/x"}));
+    EXPECT_EQ(config.db.relays, (std::vector<std::string>{"ws://192.0.2.1:7777", "wss://other.example/x"}));
     EXPECT_EQ(config.db.peer_target, 12U);
     EXPECT_TRUE(config.db.private_peers);
     EXPECT_EQ(config.db.max_connections, 5U);
@@ -230,7 +230,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"chain", "lanes = \"0x5aaeb6053F3E94C9b9A09f33669435E7Ef1BeAed\""},
         BadValue{"chain", "token = \"0x12\""}, BadValue{"db", "listen = \"0.0.0.0\""},
         BadValue{"db", "listen = \"example.org:1\""}, BadValue{"db", "listen = \"0.0.0.0:0\""},
-        BadValue{"db", "listen = \"::1:7777\""}, BadValue{"db", "peers = [\"ws://ok\", \"nonsense\"]"},
+        BadValue{"db", "listen = \"::1:7777\""}, BadValue{"db", "relays = [\"ws://ok\", \"nonsense\"]"},
         BadValue{"keys", "strength = \"weak\""}, BadValue{"keys", "password_file = \"pw\""},
         BadValue{"consumer", "chunk_bytes = 65535"}, BadValue{"consumer", "chunk_bytes = 16777217"},
         BadValue{"consumer", "chunk_bytes = \"1048576\""}, BadValue{"consumer", "ticks = \"sometimes\""},
@@ -358,8 +358,8 @@ TEST(Config, StartNeedsContractsAndSomebodyToTalkTo) {
     config.chain.lanes = *Address::parse(kLanes);
     EXPECT_NE(check_complete(config).error().message.find("chain.token"), std::string::npos);
     config.chain.token = *Address::parse(kToken);
-    EXPECT_NE(check_complete(config).error().message.find("db.peers"), std::string::npos);
-    config.db.peers = {"ws://192.0.2.1:7777"};
+    EXPECT_NE(check_complete(config).error().message.find("db.relays"), std::string::npos);
+    config.db.relays = {"ws://192.0.2.1:7777"};
     EXPECT_TRUE(check_complete(config));
     config.db.gift_wraps = true;
     EXPECT_NE(check_complete(config).error().message.find("db.public_url"), std::string::npos);

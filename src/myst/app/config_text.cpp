@@ -40,7 +40,7 @@ permitted range stop the daemon with a message that names file, line and key.
 
 Amounts of tokens are strings (`"0.25"`), because they are exact decimal numbers.
 
-`chain.lanes` and `chain.token` must be set, and at least one of `db.listen` and `db.peers`.
+`chain.lanes` and `chain.token` must be set, and at least one of `db.listen` and `db.relays`.
 )";
 
 }  // namespace

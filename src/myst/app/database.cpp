@@ -29,9 +29,9 @@ Result<ListenAddress> split_listen(const std::string& listen) {
 Result<db::RelaySet::Settings> peer_settings(const Config& config) {
     db::RelaySet::Settings settings;
     settings.client.socket.mark = ports::kBypassMark;
-    for (const auto& peer : config.db.peers) {
+    for (const auto& peer : config.db.relays) {
         auto url = db::RelayUrl::parse(peer);
-        if (!url) return forward_error(url, "db.peers \"" + peer + "\"");
+        if (!url) return forward_error(url, "db.relays \"" + peer + "\"");
         settings.relays.push_back(std::move(*url));
     }
     return settings;
@@ -51,7 +51,7 @@ constexpr std::size_t kLeastFound = 2;
 std::vector<std::string> relays_to_announce(const DbConfig& config) {
     std::vector<std::string> named;
     if (!config.listen.empty() && config.public_url) named.push_back(config.public_url->text());
-    named.insert(named.end(), config.peers.begin(), config.peers.end());
+    named.insert(named.end(), config.relays.begin(), config.relays.end());
     std::vector<std::string> relays;
     for (const auto& each : named) {
         const auto url = db::RelayUrl::parse(each);
@@ -66,7 +66,7 @@ std::vector<std::string> relays_to_announce(const DbConfig& config) {
 std::size_t peers_to_find(const DbConfig& config) {
     if (config.peer_target == 0) return 0;
     const std::size_t target = config.peer_target;
-    return std::max(target - std::min(target, config.peers.size()), kLeastFound);
+    return std::max(target - std::min(target, config.relays.size()), kLeastFound);
 }
 
 std::optional<db::NodeRecord> own_node_record(const Config& config, std::string version) {

@@ -15,7 +15,7 @@ namespace {
 
 TEST(RelaysToAnnounce, HoldNoPrivateAddress) {
     DbConfig config;
-    config.peers = {
+    config.relays = {
         "ws://127.0.0.1:7777",
         "ws://10.1.2.3:7777",
         "ws://192.168.1.1",
@@ -37,7 +37,7 @@ TEST(RelaysToAnnounce, HoldNoPrivateAddress) {
 
 TEST(RelaysToAnnounce, HoldEveryPublicOneInNormalForm) {
     DbConfig config;
-    config.peers = {"ws://11.0.0.3:7777", "WSS://Relay.Example.ORG:443/", "ws://10.0.0.1",
+    config.relays = {"ws://11.0.0.3:7777", "WSS://Relay.Example.ORG:443/", "ws://10.0.0.1",
                     "wss://[2a00:1450::1]:8443/path"};
     const std::vector<std::string> expected = {"ws://11.0.0.3:7777", "wss://relay.example.org",
                                                "wss://[2a00:1450::1]:8443/path"};
@@ -46,15 +46,15 @@ TEST(RelaysToAnnounce, HoldEveryPublicOneInNormalForm) {
 
 TEST(RelaysToAnnounce, HoldTheOwnRelayIfEverybodyMayKnowItAndAsManyAsAnOfferMayName) {
     DbConfig config;
-    config.peers = {"ws://11.0.0.3:7777", "ws://11.0.0.3:7777/", "ws://10.0.0.1"};
+    config.relays = {"ws://11.0.0.3:7777", "ws://11.0.0.3:7777/", "ws://10.0.0.1"};
     config.public_url = *db::RelayUrl::parse("wss://own.example.org:443");
     EXPECT_EQ(relays_to_announce(config), (std::vector<std::string>{"ws://11.0.0.3:7777"})) << "it runs no relay";
     config.listen = "0.0.0.0:7777";
     EXPECT_EQ(relays_to_announce(config), (std::vector<std::string>{"wss://own.example.org", "ws://11.0.0.3:7777"}));
     config.private_peers = true;
     EXPECT_EQ(relays_to_announce(config).back(), "ws://10.0.0.1");
-    for (int i = 0; i < 20; ++i) config.peers.push_back("ws://11.0.1." + std::to_string(i));
-    config.peers.insert(config.peers.begin(), "wss://long.example.org/" + std::string(300, 'x'));
+    for (int i = 0; i < 20; ++i) config.relays.push_back("ws://11.0.1." + std::to_string(i));
+    config.relays.insert(config.relays.begin(), "wss://long.example.org/" + std::string(300, 'x'));
     const auto relays = relays_to_announce(config);
     EXPECT_EQ(relays.size(), 8U);
     EXPECT_EQ(relays[1], "ws://11.0.0.3:7777");
@@ -83,7 +83,7 @@ TEST(PeersToFind, FillUpToTheTargetAndAreTwoAtLeast) {
     const auto count = [](std::uint32_t target, std::size_t configured) {
         DbConfig config;
         config.peer_target = target;
-        config.peers.resize(configured);
+        config.relays.resize(configured);
         return peers_to_find(config);
     };
     EXPECT_EQ(count(8, 0), 8U);

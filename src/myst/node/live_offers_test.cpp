@@ -37,6 +37,9 @@ public:
                                                                  Callback callback) override {
         return bus_.subscribe(std::move(filters), std::move(callback));
     }
+    [[nodiscard]] Task<Result<>> exchange(ports::EnvelopeExchange exchange) override {
+        return bus_.exchange(std::move(exchange));
+    }
     [[nodiscard]] std::vector<ports::RelayStatus> relays() const override { return {}; }
 
 private:
