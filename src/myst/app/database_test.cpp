@@ -38,7 +38,7 @@ TEST(RelaysToAnnounce, HoldNoPrivateAddress) {
 TEST(RelaysToAnnounce, HoldEveryPublicOneInNormalForm) {
     DbConfig config;
     config.relays = {"ws://11.0.0.3:7777", "WSS://Relay.Example.ORG:443/", "ws://10.0.0.1",
-                    "wss://[2a00:1450::1]:8443/path"};
+                     "wss://[2a00:1450::1]:8443/path"};
     const std::vector<std::string> expected = {"ws://11.0.0.3:7777", "wss://relay.example.org",
                                                "wss://[2a00:1450::1]:8443/path"};
     EXPECT_EQ(relays_to_announce(config), expected);

@@ -178,7 +178,7 @@ TEST_F(DeletionTest, EndsWhenNothingThatItNamesCanBeValid) {
     const std::string id(64, 'a');
     const auto address = [&](std::uint32_t kind) { return names(author, kind, "x"); };
     const seconds day{24 * 3600};
-    const std::vector<std::pair<std::vector<codec::Tag>, seconds>> table = {
+    const std::vector<std::pair<std::vector<codec::Tag>, seconds>> cases = {
         {{address(kProposalKind)}, day},
         {{address(kNodeRecordKind)}, day},
         {{address(kReceiptKind)}, 365 * day},
@@ -191,7 +191,7 @@ TEST_F(DeletionTest, EndsWhenNothingThatItNamesCanBeValid) {
         {{{"e", id}, {"k", "nonsense"}}, 365 * day},
         {{{"e", id}, {"k", "30510"}, address(kReceiptKind)}, 365 * day},
     };
-    for (const auto& [tags, life] : table) {
+    for (const auto& [tags, life] : cases) {
         const auto wish = make_event(author, kDeletionKind, kNow, tags);
         EXPECT_EQ(deletion_end(wish), kNow + life + seconds(900)) << codec::to_json(wish);
         EXPECT_EQ(expiry_of(wish), deletion_end(wish));

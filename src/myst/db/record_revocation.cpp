@@ -23,7 +23,8 @@ Result<PutOutcome> RecordTable::put_first_revocation(const Record& record, UnixT
 }
 
 Result<> RecordTable::remove_revoked(const NodeKey& author) {
-    auto query = database_.prepare("SELECT seq FROM records WHERE substr(author,1,8)=substr(?1,1,8) AND author=?1 AND kind<>?2");
+    auto query =
+        database_.prepare("SELECT seq FROM records WHERE substr(author,1,8)=substr(?1,1,8) AND author=?1 AND kind<>?2");
     query.with(author, codec::kRevocationKind);
     std::vector<std::int64_t> doomed;
     for (;;) {

@@ -16,7 +16,7 @@ public:
     struct Settings {
         std::string path = ":memory:";
         StoreLimits limits{};
-        std::size_t max_batch = 1'024;      ///< records in one transaction
+        std::size_t max_batch = 1'024;     ///< records in one transaction
         std::size_t max_waiting = 10'000;  ///< puts in the queue; beyond it `put` fails with limit_exceeded
     };
     [[nodiscard]] static Result<std::unique_ptr<SqliteRecordStore>> open(Settings settings);
