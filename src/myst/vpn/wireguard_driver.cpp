@@ -8,7 +8,7 @@
 
 #include "myst/vpn/client_tunnel.hpp"
 #include "myst/vpn/exit_tunnel.hpp"
-#include "myst/vpn/wireguard_keys.hpp"
+#include "myst/wireguard/primitives.hpp"
 
 namespace myst::vpn {
 namespace {
@@ -31,7 +31,10 @@ Result<> WireguardDriver::available() const {
 }
 
 ports::TunnelDriver::KeyPair WireguardDriver::make_keys() {
-    return make_key_pair(rng_);
+    KeyPair keys;
+    keys.private_key = wireguard::make_private_key(rng_);
+    keys.public_key = wireguard::public_key_of(keys.private_key);
+    return keys;
 }
 
 Task<Result<std::unique_ptr<ports::ClientTunnel>>> WireguardDriver::connect(ports::TunnelOffer offer, KeyPair keys) {

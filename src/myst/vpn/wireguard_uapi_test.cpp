@@ -4,8 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include "myst/base/rng.hpp"
-#include "myst/vpn/wireguard_keys.hpp"
 #include "myst/vpn/wireguard_netlink.hpp"
 
 namespace myst::vpn {
@@ -21,32 +19,6 @@ Secret<32> secret_of(std::string_view hex) {
     Secret<32> secret;
     EXPECT_TRUE(parse_hex_into(hex, secret.expose_mutable()));
     return secret;
-}
-
-TEST(WireguardKeys, PublicKeyFollowsRfc7748) {
-    const auto alice = secret_of("77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a");
-    EXPECT_EQ(public_key_of(alice).hex(), "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a");
-}
-
-class CountingRng final : public Rng {
-public:
-    void fill(std::span<std::uint8_t> out) override {
-        for (auto& byte : out) byte = ++last_;
-    }
-
-private:
-    std::uint8_t last_ = 0;
-};
-
-TEST(WireguardKeys, PairsAreClampedAndFresh) {
-    CountingRng rng;
-    const auto first = make_key_pair(rng);
-    const auto second = make_key_pair(rng);
-    const auto bytes = first.private_key.expose();
-    EXPECT_EQ(bytes[0] & 7, 0);
-    EXPECT_EQ(bytes[31] & 0xc0, 0x40);
-    EXPECT_EQ(first.public_key, public_key_of(first.private_key));
-    EXPECT_NE(first.public_key, second.public_key);
 }
 
 TEST(WireguardUapi, WritesSettings) {

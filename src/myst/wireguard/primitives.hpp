@@ -1,0 +1,48 @@
+// The cryptography of WireGuard's handshakes and cookies (paper, section 5.4), on top of OpenSSL. Data packets, of
+// which there are many, are sealed elsewhere. Any thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <span>
+
+#include "myst/base/bytes.hpp"
+#include "myst/base/rng.hpp"
+#include "myst/base/secret.hpp"
+#include "myst/wireguard/constants.hpp"
+
+namespace myst::wireguard {
+
+using Mac = std::array<std::uint8_t, kMacSize>;
+using XNonce = std::array<std::uint8_t, 24>;
+
+/// BLAKE2s with 32 bytes of output (RFC 7693).
+[[nodiscard]] Hash32 blake2s(std::initializer_list<BytesView> parts);
+/// Keyed BLAKE2s with 16 bytes of output; the key has 1 … 32 bytes.
+[[nodiscard]] Mac blake2s_mac(BytesView key, std::initializer_list<BytesView> parts);
+/// HKDF (RFC 5869) with HMAC-BLAKE2s, `chaining_key` as salt and no info: fills the outputs, 1 … 3, in order. An output
+/// may be the chaining key itself.
+void derive_keys(BytesView chaining_key, BytesView input, std::initializer_list<std::span<std::uint8_t, 32>> outputs);
+
+/// A fresh private key, clamped.
+[[nodiscard]] Secret<32> make_private_key(Rng& rng);
+/// The public key that belongs to a private one (X25519, RFC 7748).
+[[nodiscard]] TunnelKey public_key_of(const Secret<32>& private_key);
+/// The shared secret; none if it is zero, which a point of low order makes it.
+[[nodiscard]] std::optional<Secret<32>> shared_secret(const Secret<32>& own, const TunnelKey& peer);
+
+/// ChaCha20-Poly1305 (RFC 8439) with the nonce 0 ‖ counter. `sealed` has 16 bytes more than `plain`.
+void seal(const Secret<32>& key, std::uint64_t counter, BytesView plain, BytesView additional,
+          std::span<std::uint8_t> sealed);
+/// False: not authentic; `plain`, which has 16 bytes less than `sealed`, is then zero.
+[[nodiscard]] bool open(const Secret<32>& key, std::uint64_t counter, BytesView sealed, BytesView additional,
+                        std::span<std::uint8_t> plain);
+/// XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03), otherwise as above.
+void seal_extended(const Secret<32>& key, const XNonce& nonce, BytesView plain, BytesView additional,
+                   std::span<std::uint8_t> sealed);
+[[nodiscard]] bool open_extended(const Secret<32>& key, const XNonce& nonce, BytesView sealed, BytesView additional,
+                                 std::span<std::uint8_t> plain);
+
+}  // namespace myst::wireguard
