@@ -1,0 +1,153 @@
+#include "myst/wireguard/device.hpp"
+
+#include "myst/base/check.hpp"
+
+namespace myst::wireguard {
+
+void Device::set_private_key(Secret<32> key, MonotonicTime now) {
+    environment_.identity.reset();
+    checker_.reset();
+    if (!key.equals(Secret<32>{})) {
+        environment_.identity = Identity::from(std::move(key));
+        checker_.emplace(environment_.identity->public_key);
+        if (const auto self = find_peer(environment_.identity->public_key)) remove_peer(*self, now);
+    }
+    for (auto& [id, peer] : peers_) {
+        auto shared = environment_.identity ? shared_secret(environment_.identity->private_key, peer->key())
+                                            : std::optional<Secret<32>>(std::in_place);
+        CHECK(shared.has_value());  // keys of low order are no peers
+        peer->set_static_static(std::move(*shared), now);
+    }
+}
+
+Result<PeerId> Device::add_peer(const TunnelKey& key) {
+    if (by_key_.contains(key)) return fail(ErrorCode::already_exists, "this peer exists already");
+    if (peers_.size() >= kMaxPeers) return fail(ErrorCode::limit_exceeded, "too many peers");
+    if (identity() != nullptr && key == identity()->public_key) {
+        return fail(ErrorCode::invalid_argument, "a device cannot be its own peer");
+    }
+    // Without a key of our own any other does for the question whether the peer's is of low order.
+    const auto probe = identity() != nullptr ? std::nullopt : std::optional(make_private_key(environment_.rng));
+    auto shared = shared_secret(probe ? *probe : identity()->private_key, key);
+    if (!shared) return fail(ErrorCode::invalid_argument, "not a usable public key");
+    const PeerId id{++last_id_};
+    peers_.emplace(id, std::make_unique<Peer>(id, key, std::move(*shared), environment_));
+    by_key_.emplace(key, id);
+    return id;
+}
+
+void Device::remove_peer(PeerId id, MonotonicTime now) {
+    const auto found = peers_.find(id);
+    if (found == peers_.end()) return;
+    found->second->end(now);
+    allowed_ips_.remove_all(id);
+    by_key_.erase(found->second->key());
+    peers_.erase(found);
+}
+
+std::optional<PeerId> Device::find_peer(const TunnelKey& key) const {
+    const auto found = by_key_.find(key);
+    return found == by_key_.end() ? std::nullopt : std::optional(found->second);
+}
+
+Peer* Device::peer(PeerId id) {
+    const auto found = peers_.find(id);
+    return found == peers_.end() ? nullptr : found->second.get();
+}
+
+const Peer* Device::peer(PeerId id) const {
+    const auto found = peers_.find(id);
+    return found == peers_.end() ? nullptr : found->second.get();
+}
+
+std::vector<PeerId> Device::peers() const {
+    std::vector<PeerId> ids;
+    ids.reserve(peers_.size());
+    for (const auto& [id, peer] : peers_) ids.push_back(id);
+    return ids;
+}
+
+KeypairPtr Device::keypair_to_send(PeerId id, MonotonicTime now) const {
+    const auto* found = peer(id);
+    return found != nullptr ? found->keypair_to_send(now) : nullptr;
+}
+
+void Device::stage(PeerId id, Bytes packet, Now now, Actions& out) {
+    if (auto* found = peer(id)) found->stage(std::move(packet), now, out);
+}
+
+void Device::sent(PeerId id, const Traffic& traffic, Now now, Actions& out) {
+    if (auto* found = peer(id)) found->sent(traffic, now, out);
+}
+
+KeypairPtr Device::keypair_to_open(std::uint32_t receiver, MonotonicTime now) const {
+    const auto* entry = environment_.indexes.find(receiver);
+    return entry != nullptr && entry->keypair && entry->keypair->alive(now) ? entry->keypair : nullptr;
+}
+
+void Device::received(const Keypair& keypair, const Traffic& traffic, const Endpoint& from, Now now, Actions& out) {
+    if (auto* found = peer(keypair.peer())) found->received(keypair, traffic, from, now, out);
+}
+
+std::optional<InnerPacket> Device::admit(PeerId id, BytesView plaintext) const {
+    auto packet = parse_inner_packet(plaintext);
+    if (!packet || allowed_ips_.find(packet->source) != id) return std::nullopt;
+    return packet;
+}
+
+bool Device::handle_handshake(BytesView datagram, const Endpoint& from, Now now, Actions& out) {
+    const auto type = classify(datagram);
+    if (!type || !environment_.identity) return false;
+    switch (*type) {
+        case MessageType::initiation:
+            return affordable(datagram, from, now.steady, out) && handle_initiation(datagram, from, now, out);
+        case MessageType::response:
+            return affordable(datagram, from, now.steady, out) && handle_response(datagram, from, now, out);
+        case MessageType::cookie_reply: return handle_cookie_reply(datagram, now.steady);
+        case MessageType::data: return false;
+    }
+    return false;
+}
+
+bool Device::affordable(BytesView datagram, const Endpoint& from, MonotonicTime now, Actions& out) {
+    if (!checker_->mac1_valid(datagram)) return false;
+    if (!load_.busy(now)) return true;
+    if (checker_->mac2_valid(datagram, from, now, environment_.rng)) return sources_.allow(from.address, now);
+    const auto reply = checker_->make_reply(datagram, from, now, environment_.rng).encode();
+    out.emplace_back(SendDatagram{from, Bytes(reply.begin(), reply.end())});
+    return false;
+}
+
+bool Device::handle_initiation(BytesView datagram, const Endpoint& from, Now now, Actions& out) {
+    auto opened = open_initiation(*environment_.identity, Initiation::decode(datagram));
+    if (!opened) return false;
+    const auto id = find_peer(opened->peer);
+    return id && peer(*id)->handle_initiation(std::move(*opened), from, now, out);
+}
+
+bool Device::handle_response(BytesView datagram, const Endpoint& from, Now now, Actions& out) {
+    const auto response = Response::decode(datagram);
+    const auto* entry = environment_.indexes.find(response.receiver);
+    return entry != nullptr && !entry->keypair && peer(entry->peer)->handle_response(response, from, now, out);
+}
+
+bool Device::handle_cookie_reply(BytesView datagram, MonotonicTime now) {
+    const auto reply = CookieReply::decode(datagram);
+    const auto* entry = environment_.indexes.find(reply.receiver);
+    return entry != nullptr && peer(entry->peer)->handle_cookie_reply(reply, now);
+}
+
+Deadline Device::next_deadline() const {
+    Deadline earliest;
+    for (const auto& [id, peer] : peers_) {
+        const auto deadline = peer->next_deadline();
+        if (deadline && (!earliest || *deadline < *earliest)) earliest = deadline;
+    }
+    return earliest;
+}
+
+void Device::advance(Now now, Actions& out) {
+    for (auto& [id, peer] : peers_) peer->advance(now, out);
+}
+
+}  // namespace myst::wireguard

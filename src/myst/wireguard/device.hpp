@@ -1,0 +1,89 @@
+// WireGuard's protocol for one interface: bytes and time in, actions out (docs/wireguard.md).
+#pragma once
+
+#include <map>
+#include <memory>
+#include <unordered_map>
+
+#include "myst/wireguard/allowed_ips.hpp"
+#include "myst/wireguard/inner_packet.hpp"
+#include "myst/wireguard/load_gauge.hpp"
+#include "myst/wireguard/peer.hpp"
+#include "myst/wireguard/source_limiter.hpp"
+
+namespace myst::wireguard {
+
+/// Peers, sessions and allowed addresses of an interface. Whoever owns it carries out the actions that calls append to
+/// `out`, calls `advance` when `next_deadline` has come, and seals and opens data:
+///
+///  - to send: `route`, `keypair_to_send`; without a keypair `stage`, else seal, send, then `sent` once per batch;
+///  - on data: `keypair_to_open`, the keypair's replay filter `plausible`, open, `accept`, then `received` once per
+///  batch
+///    and keypair, and `admit` for each packet that is not empty.
+///
+/// One thread.
+class Device {
+public:
+    explicit Device(Rng& rng) : environment_(rng) {}
+
+    /// All sessions end. Zeros take the key away. A peer with the new key of our own is removed. Peers whose public key
+    /// yields no shared secret cannot exist, so this does not fail.
+    void set_private_key(Secret<32> key, MonotonicTime now);
+    /// Null: none is set.
+    [[nodiscard]] const Identity* identity() const { return environment_.identity ? &*environment_.identity : nullptr; }
+
+    /// already_exists; invalid_argument for our own key and keys of low order; limit_exceeded.
+    [[nodiscard]] Result<PeerId> add_peer(const TunnelKey& key);
+    /// Wipes everything of the peer; unknown ids are ignored.
+    void remove_peer(PeerId id, MonotonicTime now);
+    [[nodiscard]] std::optional<PeerId> find_peer(const TunnelKey& key) const;
+    /// Null: it was removed.
+    [[nodiscard]] Peer* peer(PeerId id);
+    [[nodiscard]] const Peer* peer(PeerId id) const;
+    [[nodiscard]] std::vector<PeerId> peers() const;
+    [[nodiscard]] AllowedIps& allowed_ips() { return allowed_ips_; }
+    [[nodiscard]] const AllowedIps& allowed_ips() const { return allowed_ips_; }
+
+    /// Whose packet this is, by its destination.
+    [[nodiscard]] std::optional<PeerId> route(const IpAddress& destination) const {
+        return allowed_ips_.find(destination);
+    }
+    /// Null: `stage` the packets. Unknown ids have no keypair.
+    [[nodiscard]] KeypairPtr keypair_to_send(PeerId id, MonotonicTime now) const;
+    void stage(PeerId id, Bytes packet, Now now, Actions& out);
+    void sent(PeerId id, const Traffic& traffic, Now now, Actions& out);
+
+    /// Null: the message is dropped.
+    [[nodiscard]] KeypairPtr keypair_to_open(std::uint32_t receiver, MonotonicTime now) const;
+    void received(const Keypair& keypair, const Traffic& traffic, const Endpoint& from, Now now, Actions& out);
+    /// What to deliver of a packet that this peer sent; none: it is no IP packet, or not from the peer's addresses.
+    [[nodiscard]] std::optional<InnerPacket> admit(PeerId id, BytesView plaintext) const;
+
+    /// Anything but data: initiations, responses, cookie replies; the rest is dropped. False: silence.
+    bool handle_handshake(BytesView datagram, const Endpoint& from, Now now, Actions& out);
+    /// Whoever queues handshakes reports here.
+    [[nodiscard]] LoadGauge& load() { return load_; }
+
+    [[nodiscard]] Deadline next_deadline() const;
+    void advance(Now now, Actions& out);
+
+    [[nodiscard]] const IndexTable& indexes() const { return environment_.indexes; }
+
+private:
+    /// Macs, cookies and the limit of sources: whether the message may cost us a computation.
+    [[nodiscard]] bool affordable(BytesView datagram, const Endpoint& from, MonotonicTime now, Actions& out);
+    [[nodiscard]] bool handle_initiation(BytesView datagram, const Endpoint& from, Now now, Actions& out);
+    [[nodiscard]] bool handle_response(BytesView datagram, const Endpoint& from, Now now, Actions& out);
+    [[nodiscard]] bool handle_cookie_reply(BytesView datagram, MonotonicTime now);
+
+    PeerEnvironment environment_;
+    std::optional<CookieChecker> checker_;  ///< with the identity
+    SourceLimiter sources_;
+    LoadGauge load_;
+    AllowedIps allowed_ips_;
+    std::map<PeerId, std::unique_ptr<Peer>> peers_;
+    std::unordered_map<TunnelKey, PeerId, FixedBytesHash> by_key_;
+    std::uint32_t last_id_ = 0;
+};
+
+}  // namespace myst::wireguard
