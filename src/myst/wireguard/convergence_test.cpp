@@ -25,7 +25,8 @@ public:
             const auto copies = rng_.chance(doubling) ? 2 : 1;
             for (int i = 0; i < copies; ++i) {
                 auto copy = sent;
-                if (rng_.chance(damage)) copy.bytes[rng_.below(copy.bytes.size())] ^= 1U << rng_.below(8);
+                if (rng_.chance(damage))
+                    copy.bytes[rng_.below(copy.bytes.size())] ^= static_cast<std::uint8_t>(1U << rng_.below(8));
                 const auto delay = milliseconds(rng_.chance(200) ? rng_.below(4000) : rng_.below(50));
                 under_way_.emplace(clock_.now().steady + delay, std::move(copy));
             }
