@@ -25,6 +25,7 @@ struct SendDatagram {
 };
 
 /// Packets to be sealed, in this order, with counters taken from the keypair, and sent. An empty packet is a keepalive.
+/// Others are padded with zeros to a multiple of 16, but not beyond the interface's MTU.
 /// They are accounted for already: `Device::sent` is not called for them.
 struct SealAndSend {
     Endpoint to;

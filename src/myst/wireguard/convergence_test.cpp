@@ -1,4 +1,5 @@
-// Two devices over a line that loses, doubles, delays and reorders: in the end they have a session that works.
+// Two devices that restart now and then, over a line that loses, doubles, delays, reorders and damages: in the end they
+// have a session that works.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -79,6 +80,7 @@ public:
         line_.loss = rng_.below(900);
         line_.doubling = rng_.below(500);
         line_.damage = rng_.below(300);
+        restarts_ = rng_.below(30);
         next_packet_ = pair_.clock.now().steady;
         run(seconds(300 + rng_.below(600)));
         line_.loss = line_.doubling = line_.damage = 0;
@@ -102,6 +104,10 @@ public:
 private:
     bool arrived(const Node& node, const Bytes& packet) { return delivered_[&node].contains(packet.size()); }
     void send_something() {
+        if (rng_.chance(restarts_)) {
+            (rng_.chance(500) ? pair_.a : pair_.b).restart();
+            pair_.introduce_to_each_other();
+        }
         const bool by_a = rng_.chance(500);
         const auto content = 10'000 + sent_++;  // each packet once
         by_a ? pair_.a.send(Pair::packet_to_b(content)) : pair_.b.send(Pair::packet_to_a(content));
@@ -119,6 +125,7 @@ private:
     }
 
     SeededRng rng_;
+    std::uint64_t restarts_ = 0;  ///< per mille of the packets
     Pair pair_;
     Line line_;
     Deadline next_packet_;

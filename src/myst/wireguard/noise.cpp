@@ -9,6 +9,7 @@ constexpr std::string_view kIdentifier = "WireGuard v1 zx2c4 Jason@zx2c4.com";
 }  // namespace
 
 Identity Identity::from(Secret<32> private_key) {
+    clamp(private_key);
     const auto public_key = public_key_of(private_key);
     return {std::move(private_key), public_key};
 }

@@ -18,6 +18,7 @@ struct Identity {
     Secret<32> private_key;
     TunnelKey public_key;
 
+    /// Clamps the private key.
     [[nodiscard]] static Identity from(Secret<32> private_key);
 };
 

@@ -175,12 +175,16 @@ void derive_keys(BytesView chaining_key, BytesView input, std::initializer_list<
     }
 }
 
-Secret<32> make_private_key(Rng& rng) {
-    Secret<32> key;
-    const auto bytes = key.expose_mutable();
-    rng.fill(bytes);
+void clamp(Secret<32>& private_key) {
+    const auto bytes = private_key.expose_mutable();
     bytes[0] &= 248;
     bytes[31] = static_cast<std::uint8_t>((bytes[31] & 127) | 64);
+}
+
+Secret<32> make_private_key(Rng& rng) {
+    Secret<32> key;
+    rng.fill(key.expose_mutable());
+    clamp(key);
     return key;
 }
 

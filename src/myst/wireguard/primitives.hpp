@@ -26,6 +26,8 @@ using XNonce = std::array<std::uint8_t, 24>;
 /// may be the chaining key itself.
 void derive_keys(BytesView chaining_key, BytesView input, std::initializer_list<std::span<std::uint8_t, 32>> outputs);
 
+/// Clears and sets the bits that a private key has fixed (RFC 7748, section 5).
+void clamp(Secret<32>& private_key);
 /// A fresh private key, clamped.
 [[nodiscard]] Secret<32> make_private_key(Rng& rng);
 /// The public key that belongs to a private one (X25519, RFC 7748).

@@ -16,6 +16,12 @@ Result<std::optional<PeerId>> find_or_add(Device& device, const PeerRequest& req
     return std::optional(*added);
 }
 
+/// Both forms of the key, clamped and not, are the same.
+bool is_own_key(const Device& device, const Secret<32>& key) {
+    if (device.identity() == nullptr || key.equals(Secret<32>{})) return false;
+    return Identity::from(key.clone()).private_key.equals(device.identity()->private_key);
+}
+
 Result<> apply_allowed_ips(Device& device, PeerId id, const PeerRequest& request) {
     auto& ips = device.allowed_ips();
     if (request.replace_allowed_ips) ips.remove_all(id);
@@ -52,12 +58,9 @@ Result<> apply_peer(Device& device, PeerRequest request, Now now, Actions& out) 
 }  // namespace
 
 Result<> apply_uapi(Device& device, SocketSettings& socket, SetRequest request, Now now, Actions& out) {
-    if (request.private_key) {
-        const auto* identity = device.identity();
-        // Setting the same key again, as `wg syncconf` does, ends nothing.
-        if (identity == nullptr || !identity->private_key.equals(*request.private_key)) {
-            device.set_private_key(std::move(*request.private_key), now.steady);
-        }
+    // Setting the same key again, as `wg syncconf` does, ends nothing.
+    if (request.private_key && !is_own_key(device, *request.private_key)) {
+        device.set_private_key(std::move(*request.private_key), now.steady);
     }
     if (request.listen_port) socket.listen_port = *request.listen_port;
     if (request.fwmark) socket.fwmark = *request.fwmark;

@@ -72,6 +72,7 @@ TEST(Uapi, AnythingElseIsRefusedWithoutQuotingValues) {
     EXPECT_TRUE(std::holds_alternative<GetRequest>(*parse_uapi_request("get=1\n\n")));
     const std::string peer = "set=1\npublic_key=" + kPeer + "\n";
     const std::string secret(63, 'a');
+    const std::string private_key = "private_key=" + secret;
     for (const std::string& bad : {std::string(),
                                    std::string("get=1\n"),
                                    std::string("get=1\n\n\n"),
@@ -86,12 +87,12 @@ TEST(Uapi, AnythingElseIsRefusedWithoutQuotingValues) {
                                    std::string("set=1\nendpoint=1.2.3.4:5\n\n"),
                                    std::string("set=1\nreplace_peers=false\n\n"),
                                    std::string("set=1\n\nlisten_port=1\n\n"),
-                                   "set=1\nprivate_key=" + secret + "\n\n",
+                                   "set=1\n" + private_key + "\n\n",
                                    "set=1\nprivate_key=0x" + secret + "\n\n",
-                                   "set=1\nprivate_key=" + secret + "g\n\n",
+                                   "set=1\n" + private_key + "g\n\n",
                                    std::string("set=1\npublic_key=00\n\n"),
                                    peer + "listen_port=1\n\n",
-                                   peer + "private_key=" + secret + "a\n\n",
+                                   peer + private_key + "a\n\n",
                                    peer + "persistent_keepalive_interval=65536\n\n",
                                    peer + "allowed_ip=10.0.0.0/33\n\n",
                                    peer + "allowed_ip=--10.0.0.0/8\n\n",
@@ -171,6 +172,10 @@ TEST_F(UapiTest, TheSamePrivateKeyAgainKeepsSessionsAndAnotherEndsThem) {
     pair.connect();
     EXPECT_EQ(set("private_key=" + to_hex(pair.a.private_key().expose()) + "\n"), kOk);
     EXPECT_TRUE(pair.a_to_b().keypairs().current());
+    EXPECT_EQ(set("private_key=" + std::string(64, '0') + "\n"), kOk);
+    EXPECT_FALSE(pair.a_to_b().keypairs().current());
+    EXPECT_EQ(set("private_key=" + std::string(64, 'f') + "\n"), kOk);
+    EXPECT_TRUE(ask("get=1\n").starts_with("private_key=f8" + std::string(60, 'f') + "7f\n")) << "clamped";
     EXPECT_EQ(set("private_key=" + std::string(64, '0') + "\n"), kOk);
     EXPECT_EQ(pair.a.device().identity(), nullptr);
     EXPECT_FALSE(pair.a_to_b().keypairs().current());

@@ -38,32 +38,38 @@ struct Sent {
 class Node {
 public:
     Node(std::uint64_t seed, Endpoint where, const TestClock& clock)
-        : rng_(seed), device_(rng_), where_(where), clock_(clock) {
-        private_key_ = make_private_key(rng_);
+        : rng_(seed), private_key_(make_private_key(rng_)), where_(where), clock_(clock) {
         key_ = public_key_of(private_key_);
-        device_.set_private_key(private_key_.clone(), clock.now().steady);
+        restart();
     }
 
-    [[nodiscard]] Device& device() { return device_; }
+    /// A new device with the same key and without peers; what the old one had to send is lost.
+    void restart() {
+        device_ = std::make_unique<Device>(rng_);
+        device_->set_private_key(private_key_.clone(), clock_.now().steady);
+        outbox.clear();
+    }
+
+    [[nodiscard]] Device& device() { return *device_; }
     [[nodiscard]] const TunnelKey& key() const { return key_; }
     [[nodiscard]] const Secret<32>& private_key() const { return private_key_; }
     [[nodiscard]] const Endpoint& where() const { return where_; }
     void move_to(const Endpoint& where) { where_ = where; }
     /// The peer of this key.
-    [[nodiscard]] Peer& peer(const TunnelKey& key) { return *device_.peer(device_.find_peer(key).value()); }
+    [[nodiscard]] Peer& peer(const TunnelKey& key) { return *device_->peer(device_->find_peer(key).value()); }
 
     /// A packet from the interface.
     void send(const Bytes& packet) {
         const auto parsed = parse_inner_packet(packet);
-        const auto id = device_.route(parsed->destination);
+        const auto id = device_->route(parsed->destination);
         if (!id) return;
         Actions actions;
-        const auto keypair = device_.keypair_to_send(*id, clock_.now().steady);
+        const auto keypair = device_->keypair_to_send(*id, clock_.now().steady);
         if (keypair) {
-            emit(*device_.peer(*id)->endpoint(), *keypair, packet);
-            device_.sent(*id, {sealed_size(packet.size()), true}, clock_.now(), actions);
+            emit(*device_->peer(*id)->endpoint(), *keypair, packet);
+            device_->sent(*id, {sealed_size(packet.size()), true}, clock_.now(), actions);
         } else {
-            device_.stage(*id, packet, clock_.now(), actions);
+            device_->stage(*id, packet, clock_.now(), actions);
         }
         carry_out(std::move(actions));
     }
@@ -73,13 +79,13 @@ public:
         if (classify(datagram.bytes) == MessageType::data) {
             open(datagram, actions);
         } else {
-            device_.handle_handshake(datagram.bytes, datagram.from, clock_.now(), actions);
+            device_->handle_handshake(datagram.bytes, datagram.from, clock_.now(), actions);
         }
         carry_out(std::move(actions));
     }
     void advance() {
         Actions actions;
-        device_.advance(clock_.now(), actions);
+        device_->advance(clock_.now(), actions);
         carry_out(std::move(actions));
     }
     void carry_out(Actions actions) {
@@ -112,26 +118,26 @@ private:
     }
     void open(const Sent& datagram, Actions& actions) {
         const auto header = DataHeader::decode(datagram.bytes);
-        const auto keypair = device_.keypair_to_open(header.receiver, clock_.now().steady);
+        const auto keypair = device_->keypair_to_open(header.receiver, clock_.now().steady);
         if (!keypair || !keypair->replay().plausible(header.counter)) return;
         Bytes plain(datagram.bytes.size() - kKeepaliveSize);
         const auto sealed = BytesView(datagram.bytes).subspan(kDataHeaderSize);
         if (!wireguard::open(keypair->receive_key(), header.counter, sealed, {}, plain)) return;
         if (!keypair->replay().accept(header.counter)) return;
         ++opened;
-        device_.received(*keypair, {datagram.bytes.size(), !plain.empty()}, datagram.from, clock_.now(), actions);
+        device_->received(*keypair, {datagram.bytes.size(), !plain.empty()}, datagram.from, clock_.now(), actions);
         if (plain.empty()) return;
-        if (const auto inner = device_.admit(keypair->peer(), plain)) {
+        if (const auto inner = device_->admit(keypair->peer(), plain)) {
             plain.resize(inner->length);
             delivered.push_back(std::move(plain));
         }
     }
 
     SeededRng rng_;
-    Device device_;
+    Secret<32> private_key_;
+    std::unique_ptr<Device> device_;
     Endpoint where_;
     const TestClock& clock_;
-    Secret<32> private_key_;
     TunnelKey key_;
 };
 
@@ -140,10 +146,13 @@ class Pair {
 public:
     explicit Pair(std::uint64_t seed = 1)
         : a(2 * seed, endpoint("192.0.2.1:1"), clock), b(2 * seed + 1, endpoint("192.0.2.2:2"), clock) {
-        introduce(a, b, {"10.0.0.2/32", "fd00::2/128"});
-        introduce(b, a, {"10.0.0.1/32", "fd00::1/128"});
+        introduce_to_each_other();
     }
 
+    void introduce_to_each_other() {
+        if (a.device().peers().empty()) introduce(a, b, {"10.0.0.2/32", "fd00::2/128"});
+        if (b.device().peers().empty()) introduce(b, a, {"10.0.0.1/32", "fd00::1/128"});
+    }
     /// Adds `other` to `node`, with its endpoint.
     void introduce(Node& node, const Node& other, const std::vector<std::string>& prefixes) {
         const auto id = node.device().add_peer(other.key()).value();
