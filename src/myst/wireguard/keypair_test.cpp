@@ -100,35 +100,33 @@ TEST_F(KeypairTest, CountersEndAtRejectAfterMessages) {
     EXPECT_TRUE(key->alive(clock.now())) << "it still opens what comes";
 }
 
-/// Gives the same number several times before it goes on.
-class RepeatingRng final : public Rng {
+/// Gives the numbers of a list.
+class ListedRng final : public Rng {
 public:
+    explicit ListedRng(std::vector<std::uint8_t> numbers) : numbers_(std::move(numbers)) {}
     void fill(std::span<std::uint8_t> out) override {
-        for (auto& byte : out) byte = static_cast<std::uint8_t>(calls_ / 3);
-        ++calls_;
+        std::fill(out.begin(), out.end(), std::uint8_t{0});
+        out.front() = numbers_.at(position_++);
     }
 
 private:
-    int calls_ = 0;
+    std::vector<std::uint8_t> numbers_;
+    std::size_t position_ = 0;
 };
 
 TEST(IndexTable, IndexesAreUniqueAndRestAfterUse) {
-    RepeatingRng rng;
+    ListedRng rng({1, 1, 1, 2, 1, 2, 3, 1});
     ManualClock clock;
     IndexTable table(rng);
-    const auto first = table.add(PeerId{1}, clock.now());
-    const auto second = table.add(PeerId{2}, clock.now());
-    EXPECT_NE(first, second);
-    EXPECT_EQ(table.find(second)->peer, PeerId{2});
-    table.remove(first, clock.now());
-    EXPECT_EQ(table.find(first), nullptr) << "leads nowhere at once";
-    EXPECT_TRUE(table.resting(first));
+    EXPECT_EQ(table.add(PeerId{1}, clock.now()), 1U);
+    EXPECT_EQ(table.add(PeerId{2}, clock.now()), 2U) << "1 is in use";
+    EXPECT_EQ(table.find(2)->peer, PeerId{2});
+    table.remove(1, clock.now());
+    EXPECT_EQ(table.find(1), nullptr) << "leads nowhere at once";
     clock.advance(milliseconds(179'999));
-    (void)table.add(PeerId{1}, clock.now());
-    EXPECT_TRUE(table.resting(first));
+    EXPECT_EQ(table.add(PeerId{1}, clock.now()), 3U) << "1 rests";
     clock.advance(milliseconds(1));
-    (void)table.add(PeerId{1}, clock.now());
-    EXPECT_FALSE(table.resting(first));
+    EXPECT_EQ(table.add(PeerId{1}, clock.now()), 1U);
 }
 
 TEST(IndexTable, RestingIndexesAreBounded) {

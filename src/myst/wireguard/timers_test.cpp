@@ -134,6 +134,12 @@ TEST_F(TimersTest, InitiationsAreFiveSecondsApartWithJitter) {
     EXPECT_GT(gaps.size(), 3U);
 }
 
+TEST_F(TimersTest, NothingIsTriedAgainAfterTheHandshake) {
+    pair.connect();
+    EXPECT_GE(pair.a.device().next_deadline().value() - pair.clock.now().steady, kKeepaliveTimeout);
+    EXPECT_GE(pair.b.device().next_deadline().value() - pair.clock.now().steady, kKeepaliveTimeout);
+}
+
 TEST_F(TimersTest, GivesUpAfter90SecondsFlushesAndBeginsAnewOnNewData) {
     pair.a.send(Pair::packet_to_b());
     const auto start = pair.clock.now().steady;
