@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "myst/wireguard/test_support/fixtures.hpp"
+#include "vectors/load.hpp"
 
 namespace myst::wireguard {
 namespace {
@@ -39,6 +40,28 @@ TEST(X25519, AgreesWithRfc7748) {
     const auto* shared = "4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742";
     EXPECT_EQ(to_hex(shared_secret(alice, public_key_of(bob))->expose()), shared);
     EXPECT_EQ(to_hex(shared_secret(bob, public_key_of(alice))->expose()), shared);
+}
+
+std::string text_at(const boost::json::value& row, std::size_t column) {
+    return std::string(row.as_array().at(column).as_string());
+}
+
+TEST(X25519, AgreesWithWycheproofAndRefusesZeroSecrets) {
+    const auto rows = myst::test::load_json("x25519_wycheproof.json");
+    std::size_t refused = 0;
+    for (const auto& row : rows.as_array()) {
+        const auto own = secret_of(hex(text_at(row, 0)));
+        const auto shared = shared_secret(own, TunnelKey::parse(text_at(row, 1)).value());
+        if (text_at(row, 2) == std::string(64, '0')) {
+            EXPECT_FALSE(shared) << text_at(row, 1);
+            ++refused;
+        } else {
+            ASSERT_TRUE(shared) << text_at(row, 1);
+            EXPECT_EQ(to_hex(shared->expose()), text_at(row, 2));
+        }
+    }
+    EXPECT_EQ(rows.as_array().size(), 518U);
+    EXPECT_EQ(refused, 31U);
 }
 
 TEST(X25519, PrivateKeysAreClampedAndFresh) {
@@ -104,6 +127,27 @@ TEST(ExtendedAead, AgreesWithTheDraft) {
     EXPECT_EQ(as_text(opened), as_text(plain));
     sealed.back() ^= 1;
     EXPECT_FALSE(open_extended(key, nonce, sealed, additional, opened));
+}
+
+TEST(ExtendedAead, AgreesWithWycheproof) {
+    const auto rows = myst::test::load_json("xchacha20_poly1305_wycheproof.json");
+    std::size_t authentic = 0;
+    for (const auto& row : rows.as_array()) {
+        const auto key = secret_of(hex(text_at(row, 0)));
+        const auto nonce = fixed<24>(text_at(row, 1));
+        const auto additional = hex(text_at(row, 2));
+        const auto plain = hex(text_at(row, 3));
+        Bytes sealed(plain.size() + kTagSize);
+        seal_extended(key, nonce, plain, additional, sealed);
+        const bool valid = row.as_array().at(5).as_bool();
+        EXPECT_EQ(to_hex(sealed) == text_at(row, 4), valid);
+        Bytes opened(plain.size());
+        EXPECT_EQ(open_extended(key, nonce, hex(text_at(row, 4)), additional, opened), valid);
+        EXPECT_EQ(opened, valid ? plain : Bytes(plain.size()));
+        authentic += valid ? 1 : 0;
+    }
+    EXPECT_EQ(rows.as_array().size(), 306U);
+    EXPECT_EQ(authentic, 246U);
 }
 
 }  // namespace
