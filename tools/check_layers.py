@@ -164,7 +164,7 @@ def check_unused(scan: Scan) -> list[str]:
         if prefix not in scan.seen_only_in:
             findings.append(f"{TABLE_FILE}: only_in lists {prefix}, but nothing includes it; remove it")
     for layer in table.edges:
-        if not any((scan.root / "src/myst" / layer).glob("*.hpp")):
+        if not any((scan.root / "src/myst" / layer).rglob("*.hpp")):
             findings.append(f"{TABLE_FILE}: layer {layer} has no header in src/myst/{layer}")
     for program in table.programs:
         if not any(path.suffix in cpp_source.SUFFIXES for path in (scan.root / program).rglob("*")):

@@ -21,6 +21,7 @@ packages=(
 command -v node >/dev/null || packages+=(nodejs)
 command -v npm >/dev/null || packages+=(npm)
 python3 -m pip --version >/dev/null 2>&1 || packages+=(python3-pip)
+[ "$(uname -m)" != x86_64 ] || packages+=(libipsec-mb-dev)
 [ "${1:-}" != --bench ] || packages+=(liblmdb-dev librocksdb-dev)
 
 say() { printf 'install: %s\n' "$*"; }
