@@ -7,7 +7,7 @@ export MYST_JOBS := $(JOBS)
 export KEEP
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help install build contracts demo test test-long test-geth mutants bench-pay bench-db bench-stores bench-network bench-scale lint format clean
+.PHONY: help install build contracts demo test test-long test-geth mutants bench-aead bench-pay bench-db bench-stores bench-network bench-scale lint format clean
 
 help:
 	@echo 'make demo       install, build, and run the paid tunnel in network namespaces (KEEP=1 leaves it running)'
@@ -15,6 +15,7 @@ help:
 	@echo 'make test-long  the same with more random cases; takes much longer'
 	@echo 'make test-geth  the chain code against a real geth, which is built if there is Go and none is installed'
 	@echo 'make mutants    plant bugs in a copy, and see that the tests notice'
+	@echo 'make bench-aead  how fast packets are encrypted, by every back-end that this machine has'
 	@echo 'make bench-db   how many records one core and this disk can take, and how fast they are found'
 	@echo 'make bench-network  how fast records spread between 32 daemons in network namespaces, and what they stand'
 	@echo 'make bench-stores  SQLite, LMDB and RocksDB at the work of the record store'
@@ -72,6 +73,11 @@ bench-pay: install
 	@tools/build.sh release bench_pay
 	@mkdir -p bench/results
 	@build/release/bench/bench_pay bench/results/pay.json
+
+bench-aead: install
+	@tools/build.sh release bench_aead
+	@mkdir -p bench/results
+	@build/release/bench/bench_aead bench/results/aead.json
 
 bench-scale: install
 	@tools/build.sh release bench_scale
