@@ -18,6 +18,13 @@ public:
         rest_ = rest_.subspan(taken.size());
         return taken;
     }
+    [[nodiscard]] BytesView rest() { return take(rest_.size()); }
+    [[nodiscard]] std::uint8_t byte() { return static_cast<std::uint8_t>(number(1)); }
+    /// Two bytes, the low one first.
+    [[nodiscard]] std::uint16_t word() {
+        const auto low = byte();
+        return static_cast<std::uint16_t>(low | byte() << 8);
+    }
     [[nodiscard]] std::uint64_t number(std::size_t size) {
         std::uint64_t value = 0;
         for (const auto byte : take(size)) value = value << 8 | byte;
