@@ -175,7 +175,7 @@ INSTANTIATE_TEST_SUITE_P(Aead, AeadBatch,
 /// OpenSSL with a fault.
 class FaultyAead final : public Aead {
 public:
-    enum class Fault { none, ciphertext, tag, accepts_anything };
+    enum class Fault { none, ciphertext, tag, accepts_anything, accepts_nothing };
     explicit FaultyAead(Fault fault) : fault_(fault) {}
     [[nodiscard]] std::string_view name() const override { return "faulty"; }
 
@@ -187,7 +187,8 @@ private:
     }
     void open_group(Group jobs) override {
         for (auto* job : jobs) sound_->open_batch({job, 1});
-        for (auto* job : jobs) job->authentic = job->authentic || fault_ == Fault::accepts_anything;
+        for (auto* job : jobs)
+            job->authentic = fault_ != Fault::accepts_nothing && (job->authentic || fault_ == Fault::accepts_anything);
     }
 
     Fault fault_;
@@ -205,8 +206,8 @@ TEST(AeadChoice, TakesTheFirstThatIsSound) {
 }
 
 TEST(AeadChoice, LeavesOutWhatDiffersAndSaysSo) {
-    for (const auto fault :
-         {FaultyAead::Fault::ciphertext, FaultyAead::Fault::tag, FaultyAead::Fault::accepts_anything}) {
+    using Fault = FaultyAead::Fault;
+    for (const auto fault : {Fault::ciphertext, Fault::tag, Fault::accepts_anything, Fault::accepts_nothing}) {
         testing::internal::CaptureStderr();
         EXPECT_EQ(chosen_with(fault), "openssl");
         EXPECT_NE(testing::internal::GetCapturedStderr().find("faulty does not agree with openssl"), std::string::npos);

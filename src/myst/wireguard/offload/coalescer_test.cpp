@@ -272,7 +272,7 @@ TEST(Coalescer, ABrokenPacketIsNotJoined) {
         EXPECT_EQ(counts_of(packets), (Counts{1, 2}));
     }
     auto packets = flow({}, {100, 100, 100});
-    packets[1][8] ^= 1;  // TTL, and the header's checksum does not fit
+    packets[1][10] ^= 1;  // the header's own checksum
     EXPECT_EQ(counts_of(packets), (Counts{1, 1, 1}));
 }
 
@@ -283,7 +283,7 @@ TEST(Coalescer, UdpWithoutChecksumIsNotJoined) {
 // Order and bounds.
 
 TEST(Coalescer, FlowsAreKeptApartAndJoinedAcrossEachOther) {
-    for (auto spec : every_kind()) {
+    for (const auto& spec : every_kind()) {
         const auto a = flow(spec, {100, 100, 100});
         for (const Change& change : std::vector<Change>{
                  [](auto& other) { other.host = 2; }, [](auto& other) { other.port = 1001; },

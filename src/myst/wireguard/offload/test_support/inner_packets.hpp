@@ -3,12 +3,13 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <optional>
+#include <map>
 #include <vector>
 
 #include "myst/base/bytes.hpp"
 #include "myst/base/check.hpp"
 #include "myst/wireguard/offload/coalescer.hpp"
+#include "myst/wireguard/offload/ip_header.hpp"
 #include "myst/wireguard/offload/super_packet.hpp"
 
 namespace myst::wireguard::test {
@@ -163,15 +164,22 @@ inline Bytes without_id(Bytes packet) {
     return packet;
 }
 
-/// The packets of one flow among `packets`, in order.
-inline std::vector<Bytes> of_flow(const std::vector<Bytes>& packets, const JoinablePacket& flow) {
-    std::vector<Bytes> result;
+/// The packets of each flow, in order; a packet whose flow cannot be told is one of its own.
+inline std::map<Bytes, std::vector<Bytes>> by_flow(const std::vector<Bytes>& packets) {
+    std::map<Bytes, std::vector<Bytes>> flows;
     for (const auto& packet : packets) {
         const auto parsed = examine(packet);
-        if (parsed.kind != JoinablePacket::Kind::foreign && same_flow(parsed, flow))
-            result.push_back(without_id(packet));
+        Bytes key = packet;
+        if (parsed.kind != JoinablePacket::Kind::foreign) {
+            const auto addresses = ip_addresses(packet);
+            const auto ports = BytesView(packet).subspan(parsed.ip_header, 4);
+            key.assign({parsed.protocol});
+            key.insert(key.end(), addresses.begin(), addresses.end());
+            key.insert(key.end(), ports.begin(), ports.end());
+        }
+        flows[std::move(key)].push_back(without_id(packet));
     }
-    return result;
+    return flows;
 }
 
 /// Whether the writes stand for exactly these packets, those of each flow in their order.
@@ -180,17 +188,7 @@ inline bool stands_for(std::span<const TunWrite> writes, const std::vector<Bytes
     for (const auto& write : writes) {
         for (auto& packet : packets_of(write)) taken_apart.push_back(std::move(packet));
     }
-    const auto sorted = [](const std::vector<Bytes>& list) {
-        std::vector<Bytes> copy;
-        for (const auto& packet : list) copy.push_back(without_id(packet));
-        std::sort(copy.begin(), copy.end());
-        return copy;
-    };
-    if (sorted(taken_apart) != sorted(packets)) return false;
-    return std::all_of(packets.begin(), packets.end(), [&](const Bytes& packet) {
-        const auto flow = examine(packet);
-        return flow.kind == JoinablePacket::Kind::foreign || of_flow(taken_apart, flow) == of_flow(packets, flow);
-    });
+    return by_flow(taken_apart) == by_flow(packets);
 }
 
 }  // namespace myst::wireguard::test
