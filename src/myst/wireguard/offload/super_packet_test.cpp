@@ -254,6 +254,19 @@ TEST(SuperPacket, RefusesWrongPackets) {
     EXPECT_TRUE(refused(header, unfinished(shorter)));
 }
 
+TEST(SuperPacket, RefusesAUdpHeaderThatIsNotComplete) {
+    for (const bool ipv6 : {false, true}) {
+        PacketSpec spec;
+        spec.ipv6 = ipv6;
+        spec.udp = true;
+        spec.payload = 0;
+        auto packet = unfinished(spec);
+        packet.resize(packet.size() - 1);
+        test::put16(packet, ipv6 ? 4 : 2, ipv6 ? packet.size() - 40 : packet.size());
+        EXPECT_TRUE(refused(header_of(spec, 100), packet));
+    }
+}
+
 TEST(SuperPacket, RefusesWhatIsCutOff) {
     for (const auto& spec : every_kind()) {
         const auto read = with_header(header_of(spec, 1000), unfinished(spec));
