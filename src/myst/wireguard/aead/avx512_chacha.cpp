@@ -20,16 +20,22 @@ struct Row {
     Vector v0, v1, v2, v3;
 };
 
-/// Which block each lane computes.
-struct Lanes {
-    alignas(64) uint32_t packet[kLanes];
-    alignas(64) uint32_t counter[kLanes];
+/// The state of 16 blocks.
+struct State {
+    Row a, b, c, d;
 };
 
 /// Where a block of key stream goes; nowhere if the mask is 0.
 struct Target {
     uint8_t* at;
     __mmask64 mask;
+};
+
+/// Which block each lane computes, and what for.
+struct Step {
+    alignas(64) uint32_t packet[kLanes];
+    alignas(64) uint32_t counter[kLanes];
+    Target targets[kLanes];
 };
 
 /// The next block that is to be computed.
@@ -63,15 +69,15 @@ inline void round_of_columns(Row& a, Row& b, Row& c, Row& d) {
 }
 
 /// Turning rows makes diagonals columns. It only renames registers.
-inline void double_round(Row& a, Row& b, Row& c, Row& d) {
-    round_of_columns(a, b, c, d);
-    b = {b.v1, b.v2, b.v3, b.v0};
-    c = {c.v2, c.v3, c.v0, c.v1};
-    d = {d.v3, d.v0, d.v1, d.v2};
-    round_of_columns(a, b, c, d);
-    b = {b.v3, b.v0, b.v1, b.v2};
-    c = {c.v2, c.v3, c.v0, c.v1};
-    d = {d.v1, d.v2, d.v3, d.v0};
+inline void double_round(State& s) {
+    round_of_columns(s.a, s.b, s.c, s.d);
+    s.b = {s.b.v1, s.b.v2, s.b.v3, s.b.v0};
+    s.c = {s.c.v2, s.c.v3, s.c.v0, s.c.v1};
+    s.d = {s.d.v3, s.d.v0, s.d.v1, s.d.v2};
+    round_of_columns(s.a, s.b, s.c, s.d);
+    s.b = {s.b.v3, s.b.v0, s.b.v1, s.b.v2};
+    s.c = {s.c.v2, s.c.v3, s.c.v0, s.c.v1};
+    s.d = {s.d.v1, s.d.v2, s.d.v3, s.d.v0};
 }
 
 /// Word `row` of the packets that the lanes work on.
@@ -115,28 +121,45 @@ inline void put_blocks(const Target* targets, Vector a, Vector b, Vector c, Vect
     put(targets[12], _mm512_shuffle_i32x4(ab_high, cd_high, 0xdd));
 }
 
-/// Computes 16 blocks and XORs each into its target.
-void process(const PacketGroup& group, const Lanes& lanes, const Target* targets) {
-    const Vector packets = _mm512_load_si512(lanes.packet);
-    const Vector counters = _mm512_load_si512(lanes.counter);
-    const Row first_a{_mm512_set1_epi32(0x61707865), _mm512_set1_epi32(0x3320646e), _mm512_set1_epi32(0x79622d32),
-                      _mm512_set1_epi32(0x6b206574)};
-    const auto first_d = [&]() -> Row {
-        return {counters, spread(group, 8, packets), spread(group, 9, packets), spread(group, 10, packets)};
-    };
-    Row a = first_a;
-    Row b = spread_row(group, 0, packets);
-    Row c = spread_row(group, 4, packets);
-    Row d = first_d();
-    for (int i = 0; i < kDoubleRounds; ++i) double_round(a, b, c, d);
-    a = transposed(sum(a, first_a));
-    b = transposed(sum(b, spread_row(group, 0, packets)));
-    c = transposed(sum(c, spread_row(group, 4, packets)));
-    d = transposed(sum(d, first_d()));
-    put_blocks(targets + 0, a.v0, b.v0, c.v0, d.v0);
-    put_blocks(targets + 1, a.v1, b.v1, c.v1, d.v1);
-    put_blocks(targets + 2, a.v2, b.v2, c.v2, d.v2);
-    put_blocks(targets + 3, a.v3, b.v3, c.v3, d.v3);
+/// Computed anew where it is needed: cheaper than to keep it.
+inline State first_state(const PacketGroup& group, const Step& step) {
+    const Vector packets = _mm512_load_si512(step.packet);
+    const Row constants{_mm512_set1_epi32(0x61707865), _mm512_set1_epi32(0x3320646e), _mm512_set1_epi32(0x79622d32),
+                        _mm512_set1_epi32(0x6b206574)};
+    const Row counter_and_nonce{_mm512_load_si512(step.counter), spread(group, 8, packets), spread(group, 9, packets),
+                                spread(group, 10, packets)};
+    return {constants, spread_row(group, 0, packets), spread_row(group, 4, packets), counter_and_nonce};
+}
+
+/// XORs each block of key stream into its target.
+inline void finish(const PacketGroup& group, const Step& step, const State& state) {
+    const State first = first_state(group, step);
+    const Row a = transposed(sum(state.a, first.a));
+    const Row b = transposed(sum(state.b, first.b));
+    const Row c = transposed(sum(state.c, first.c));
+    const Row d = transposed(sum(state.d, first.d));
+    put_blocks(step.targets + 0, a.v0, b.v0, c.v0, d.v0);
+    put_blocks(step.targets + 1, a.v1, b.v1, c.v1, d.v1);
+    put_blocks(step.targets + 2, a.v2, b.v2, c.v2, d.v2);
+    put_blocks(step.targets + 3, a.v3, b.v3, c.v3, d.v3);
+}
+
+void process(const PacketGroup& group, const Step& step) {
+    State state = first_state(group, step);
+    for (int i = 0; i < kDoubleRounds; ++i) double_round(state);
+    finish(group, step, state);
+}
+
+/// Two steps at once: each instruction waits for the one before, and there are registers for twice as many.
+void process_two(const PacketGroup& group, const Step* steps) {
+    State one = first_state(group, steps[0]);
+    State two = first_state(group, steps[1]);
+    for (int i = 0; i < kDoubleRounds; ++i) {
+        double_round(one);
+        double_round(two);
+    }
+    finish(group, steps[0], one);
+    finish(group, steps[1], two);
 }
 
 inline __mmask64 mask_of(size_t bytes) {
@@ -144,7 +167,7 @@ inline __mmask64 mask_of(size_t bytes) {
 }
 
 /// Gives the lanes the next blocks of selected packets. Returns whether there are any.
-inline bool take_blocks(const PacketGroup& group, uint32_t selected, Cursor& cursor, Lanes& lanes, Target* targets) {
+inline bool take_blocks(const PacketGroup& group, uint32_t selected, Cursor& cursor, Step& step) {
     size_t lane = 0;
     while (lane < kLanes && cursor.packet < group.count) {
         const size_t size = group.sizes[cursor.packet];
@@ -153,40 +176,43 @@ inline bool take_blocks(const PacketGroup& group, uint32_t selected, Cursor& cur
             cursor.offset = 0;
             continue;
         }
-        lanes.packet[lane] = cursor.packet;
-        lanes.counter[lane] = static_cast<uint32_t>(1 + cursor.offset / kBlockSize);
-        targets[lane] = {group.texts[cursor.packet] + cursor.offset, mask_of(size - cursor.offset)};
+        step.packet[lane] = cursor.packet;
+        step.counter[lane] = static_cast<uint32_t>(1 + cursor.offset / kBlockSize);
+        step.targets[lane] = {group.texts[cursor.packet] + cursor.offset, mask_of(size - cursor.offset)};
         cursor.offset += kBlockSize;
         ++lane;
     }
-    const bool any = lane != 0;
+    if (lane == 0) return false;
     for (; lane < kLanes; ++lane) {
-        lanes.packet[lane] = 0;
-        lanes.counter[lane] = 0;
-        targets[lane] = {nullptr, 0};
+        step.packet[lane] = 0;
+        step.counter[lane] = 0;
+        step.targets[lane] = {nullptr, 0};
     }
-    return any;
+    return true;
 }
 
 }  // namespace
 
 void derive_one_time_keys(PacketGroup& group) {
-    Lanes lanes{};
-    Target targets[kLanes];
+    Step step{};
     for (uint32_t i = 0; i < kLanes; ++i) {
-        lanes.packet[i] = i;
-        lanes.counter[i] = 0;
-        targets[i] = {reinterpret_cast<uint8_t*>(group.one_time_keys[i]), ~__mmask64{0}};
+        step.packet[i] = i;
+        step.targets[i] = {reinterpret_cast<uint8_t*>(group.one_time_keys[i]), ~__mmask64{0}};
         _mm512_store_si512(group.one_time_keys[i], _mm512_setzero_si512());
     }
-    process(group, lanes, targets);
+    process(group, step);
 }
 
 void apply_key_stream(PacketGroup& group, uint32_t selected) {
-    Lanes lanes{};
-    Target targets[kLanes];
+    Step steps[2] = {};
     Cursor cursor{0, 0};
-    while (take_blocks(group, selected, cursor, lanes, targets)) process(group, lanes, targets);
+    while (take_blocks(group, selected, cursor, steps[0])) {
+        if (take_blocks(group, selected, cursor, steps[1])) {
+            process_two(group, steps);
+        } else {
+            process(group, steps[0]);
+        }
+    }
 }
 
 void wipe_stack() {
