@@ -79,7 +79,7 @@ inline Vector multiply_high(Vector sum, Vector a, Vector b) {
     return _mm512_madd52hi_epu64(sum, a, b);
 }
 
-/// x · r, partly reduced: limbs may be a little longer than 44, 44 and 42 bits.
+/// x · r, partly reduced: of the limbs of 44, 44 and 42 bits, the middle one may be 2¹⁵ too large.
 inline Limbs multiplied(const Limbs& x, const Octet& o) {
     const Vector zero = _mm512_setzero_si512();
     Vector low0 = multiply_low(multiply_low(multiply_low(zero, x.l0, o.r.l0), x.l1, o.r2x20), x.l2, o.r1x20);
@@ -179,17 +179,10 @@ inline void start(Octet& octet, const uint64_t (*keys)[8], Vector& s_low, Vector
     s_high = columns[3];
 }
 
-inline Limbs carried(Limbs h) {
-    h.l1 = plus(h.l1, _mm512_srli_epi64(h.l0, 44));
-    h.l2 = plus(h.l2, _mm512_srli_epi64(h.l1, 44));
-    h.l0 = plus(low44(h.l0), times5<0>(_mm512_srli_epi64(h.l2, 42)));
-    return {h.l0, low44(h.l1), low42(h.l2)};
-}
-
 /// Fully reduced, plus s modulo 2¹²⁸.
 inline void finish(const Octet& octet, Vector s_low, Vector s_high, uint64_t (*tags)[2]) {
-    Limbs h = carried(carried(carried(octet.h)));
-    // h + 5 − 2¹³⁰ is not negative just if h is not below the prime.
+    // What `multiplied` leaves is less than 2¹³⁰ + 2⁶⁰, so the prime is subtracted once at most: if h + 5 reaches 2¹³⁰.
+    Limbs h = octet.h;
     Limbs reduced{plus(h.l0, all(5)), h.l1, h.l2};
     reduced.l1 = plus(reduced.l1, _mm512_srli_epi64(reduced.l0, 44));
     reduced.l2 = plus(reduced.l2, _mm512_srli_epi64(reduced.l1, 44));
