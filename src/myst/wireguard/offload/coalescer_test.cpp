@@ -280,6 +280,10 @@ TEST(Coalescer, UdpWithoutChecksumIsNotJoined) {
     expect_alone([](auto& spec) { spec.no_udp_checksum = true; }, udp);
 }
 
+TEST(Coalescer, UdpOfAnotherLengthThanIpIsNotJoined) {
+    expect_alone([](auto& spec) { spec.missing_udp_length = 4; }, udp);
+}
+
 // Order and bounds.
 
 TEST(Coalescer, FlowsAreKeptApartAndJoinedAcrossEachOther) {

@@ -53,6 +53,7 @@ struct PacketSpec {
     std::uint8_t fill = 0x5a;
     bool wrong_checksum = false;
     bool no_udp_checksum = false;
+    std::uint16_t missing_udp_length = 0;  ///< what the header says too little
 
     [[nodiscard]] std::size_t ip_header() const { return ipv6 ? 40 : 20 + ip_options; }
     [[nodiscard]] std::size_t transport_header() const { return udp ? 8 : 20 + tcp_options.size(); }
@@ -104,7 +105,7 @@ inline Bytes make_packet(const PacketSpec& spec) {
     put16(packet, at, spec.port);
     put16(packet, at + 2, 2000);
     if (spec.udp) {
-        put16(packet, at + 4, packet.size() - at);
+        put16(packet, at + 4, packet.size() - at - spec.missing_udp_length);
     } else {
         put32(packet, at + 4, spec.sequence);
         put32(packet, at + 8, spec.acknowledgement);
