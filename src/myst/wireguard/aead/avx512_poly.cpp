@@ -133,35 +133,38 @@ inline size_t absorb_common(Octet* octets, const Bytes* inputs) {
     return offset;
 }
 
-/// What is left of each packet from `offset` on; returns whether there was anything.
-inline bool absorb_rest(Octet& octet, const Bytes* inputs, size_t offset) {
+/// The next chunk of 8 packets, and how many bytes of it each one has; those that it lacks are zero.
+inline void load_rest(const Bytes* inputs, size_t offset, Vector* columns, uint64_t* left) {
     Vector rows[kLanes];
-    size_t longest = 0;
-    size_t left[kLanes];
     for (size_t i = 0; i < kLanes; ++i) {
         left[i] = inputs[i].size > offset ? inputs[i].size - offset : 0;
-        longest = left[i] > longest ? left[i] : longest;
         const __mmask64 mask = left[i] >= kChunk ? ~__mmask64{0} : (__mmask64{1} << left[i]) - 1;
         rows[i] = mask != 0 ? _mm512_maskz_loadu_epi8(mask, inputs[i].data + offset) : _mm512_setzero_si512();
     }
-    if (longest == 0) return false;
-    Vector columns[kWords];
     transpose(rows, columns);
-    for (size_t block = 0; block < kChunk / kBlockSize && block * kBlockSize < longest; ++block) {
-        unsigned lanes = 0;
-        for (size_t i = 0; i < kLanes; ++i) lanes |= (left[i] > block * kBlockSize ? 1U : 0U) << i;
-        absorb_masked(octet, columns[2 * block], columns[2 * block + 1], static_cast<__mmask8>(lanes));
+}
+
+/// What is left of each packet from `offset` on.
+template <size_t kOctets>
+inline void absorb_rest(Octet* octets, const Bytes* inputs, size_t offset) {
+    size_t longest = 0;
+    for (size_t i = 0; i < kOctets * kLanes; ++i) longest = inputs[i].size > longest ? inputs[i].size : longest;
+    for (; offset < longest; offset += kChunk) {
+        Vector columns[kOctets][kWords];
+        alignas(64) uint64_t left[kOctets][kLanes];
+        for (size_t k = 0; k < kOctets; ++k) load_rest(inputs + k * kLanes, offset, columns[k], left[k]);
+        for (size_t block = 0; block < kChunk / kBlockSize && offset + block * kBlockSize < longest; ++block) {
+            for (size_t k = 0; k < kOctets; ++k) {
+                const __mmask8 lanes = _mm512_cmpgt_epu64_mask(_mm512_load_si512(left[k]), all(block * kBlockSize));
+                absorb_masked(octets[k], columns[k][2 * block], columns[k][2 * block + 1], lanes);
+            }
+        }
     }
-    return true;
 }
 
 template <size_t kOctets>
 inline void absorb(Octet* octets, const Bytes* inputs) {
-    const size_t common = absorb_common<kOctets>(octets, inputs);
-    for (size_t k = 0; k < kOctets; ++k) {
-        size_t offset = common;
-        while (absorb_rest(octets[k], inputs + k * kLanes, offset)) offset += kChunk;
-    }
+    absorb_rest<kOctets>(octets, inputs, absorb_common<kOctets>(octets, inputs));
 }
 
 /// r with the bits cleared that the RFC wants cleared, and s.
