@@ -44,10 +44,19 @@ inline Limbs limbs_of(Vector low, Vector high) {
             _mm512_srli_epi64(high, 24)};
 }
 
+/// What numbers are multiplied by.
+struct Factor {
+    Limbs limbs;
+    Vector l1x20, l2x20;  ///< limbs times 20, which is 2¹³² modulo the prime
+};
+
+inline Factor factor_of(const Limbs& limbs) {
+    return {limbs, times5<2>(limbs.l1), times5<2>(limbs.l2)};
+}
+
 /// 8 packets.
 struct Octet {
-    Limbs r;
-    Vector r1x20, r2x20;  ///< limbs of r times 20, which is 2¹³² modulo the prime
+    Factor r, r_squared;
     Limbs h;
 };
 
@@ -79,28 +88,68 @@ inline Vector multiply_high(Vector sum, Vector a, Vector b) {
     return _mm512_madd52hi_epu64(sum, a, b);
 }
 
-/// x · r, partly reduced: of the limbs of 44, 44 and 42 bits, the middle one may be 2¹⁵ too large.
-inline Limbs multiplied(const Limbs& x, const Octet& o) {
-    const Vector zero = _mm512_setzero_si512();
-    Vector low0 = multiply_low(multiply_low(multiply_low(zero, x.l0, o.r.l0), x.l1, o.r2x20), x.l2, o.r1x20);
-    Vector high0 = multiply_high(multiply_high(multiply_high(zero, x.l0, o.r.l0), x.l1, o.r2x20), x.l2, o.r1x20);
-    Vector low1 = multiply_low(multiply_low(multiply_low(zero, x.l0, o.r.l1), x.l1, o.r.l0), x.l2, o.r2x20);
-    Vector high1 = multiply_high(multiply_high(multiply_high(zero, x.l0, o.r.l1), x.l1, o.r.l0), x.l2, o.r2x20);
-    Vector low2 = multiply_low(multiply_low(multiply_low(zero, x.l0, o.r.l2), x.l1, o.r.l1), x.l2, o.r.l0);
-    Vector high2 = multiply_high(multiply_high(multiply_high(zero, x.l0, o.r.l2), x.l1, o.r.l1), x.l2, o.r.l0);
+/// Sums of products: the lower 52 bits of each, and what is above.
+struct Products {
+    Vector low0, low1, low2, high0, high1, high2;
+};
+
+/// Adds x · f.
+inline void add_product(Products& sum, const Limbs& x, const Factor& f) {
+    const auto add = [](Vector & low, Vector & high, Vector a, Vector b) __attribute__((always_inline)) {
+        low = multiply_low(low, a, b);
+        high = multiply_high(high, a, b);
+    };
+    add(sum.low0, sum.high0, x.l0, f.limbs.l0);
+    add(sum.low1, sum.high1, x.l0, f.limbs.l1);
+    add(sum.low2, sum.high2, x.l0, f.limbs.l2);
+    add(sum.low0, sum.high0, x.l1, f.l2x20);
+    add(sum.low1, sum.high1, x.l1, f.limbs.l0);
+    add(sum.low2, sum.high2, x.l1, f.limbs.l1);
+    add(sum.low0, sum.high0, x.l2, f.l1x20);
+    add(sum.low1, sum.high1, x.l2, f.l2x20);
+    add(sum.low2, sum.high2, x.l2, f.limbs.l0);
+}
+
+/// Partly reduced: of the limbs of 44, 44 and 42 bits, the middle one may be 2¹⁶ too large.
+inline Limbs reduced(const Products& p) {
     // The upper part counts 2⁵², that is 2⁸ or 2¹⁰ of the next limb.
-    low1 = plus(low1, plus(_mm512_slli_epi64(high0, 8), _mm512_srli_epi64(low0, 44)));
-    low2 = plus(low2, plus(_mm512_slli_epi64(high1, 8), _mm512_srli_epi64(low1, 44)));
-    const Vector carry = plus(_mm512_slli_epi64(high2, 10), _mm512_srli_epi64(low2, 42));
-    low0 = plus(low44(low0), times5<0>(carry));
+    const Vector low1 = plus(p.low1, plus(_mm512_slli_epi64(p.high0, 8), _mm512_srli_epi64(p.low0, 44)));
+    const Vector low2 = plus(p.low2, plus(_mm512_slli_epi64(p.high1, 8), _mm512_srli_epi64(low1, 44)));
+    const Vector carry = plus(_mm512_slli_epi64(p.high2, 10), _mm512_srli_epi64(low2, 42));
+    const Vector low0 = plus(low44(p.low0), times5<0>(carry));
     return {low44(low0), plus(low44(low1), _mm512_srli_epi64(low0, 44)), low42(low2)};
 }
 
-/// Adds a block of 16 bytes and multiplies. Every block is full: those of an AEAD are padded with zeros.
+inline Limbs multiplied(const Limbs& x, const Factor& f) {
+    const Vector zero = _mm512_setzero_si512();
+    Products products{zero, zero, zero, zero, zero, zero};
+    add_product(products, x, f);
+    return reduced(products);
+}
+
+/// A block of 16 bytes. Every block is full: those of an AEAD are padded with zeros.
+inline Limbs block_of(Vector low, Vector high) {
+    Limbs block = limbs_of(low, high);
+    block.l2 = _mm512_or_si512(block.l2, all(uint64_t{1} << 40));
+    return block;
+}
+
+inline Limbs sum(const Limbs& a, const Limbs& b) {
+    return {plus(a.l0, b.l0), plus(a.l1, b.l1), plus(a.l2, b.l2)};
+}
+
+/// (h + block) · r
 inline Limbs absorbed(const Octet& o, Vector low, Vector high) {
-    const Limbs block = limbs_of(low, high);
-    const Vector top = _mm512_or_si512(block.l2, all(uint64_t{1} << 40));
-    return multiplied({plus(o.h.l0, block.l0), plus(o.h.l1, block.l1), plus(o.h.l2, top)}, o);
+    return multiplied(sum(o.h, block_of(low, high)), o.r);
+}
+
+/// Two blocks, with one reduction: ((h + first) · r + second) · r is (h + first) · r² + second · r.
+inline Limbs absorbed_two(const Octet& o, const Vector* words) {
+    const Vector zero = _mm512_setzero_si512();
+    Products products{zero, zero, zero, zero, zero, zero};
+    add_product(products, block_of(words[2], words[3]), o.r);
+    add_product(products, sum(o.h, block_of(words[0], words[1])), o.r_squared);
+    return reduced(products);
 }
 
 /// As absorbed, in some lanes only.
@@ -124,10 +173,8 @@ inline size_t absorb_common(Octet* octets, const Bytes* inputs) {
             for (size_t i = 0; i < kLanes; ++i) rows[i] = _mm512_loadu_si512(inputs[k * kLanes + i].data + offset);
             transpose(rows, columns[k]);
         }
-        for (size_t block = 0; block < kChunk / kBlockSize; ++block) {
-            for (size_t k = 0; k < kOctets; ++k) {
-                octets[k].h = absorbed(octets[k], columns[k][2 * block], columns[k][2 * block + 1]);
-            }
+        for (size_t word = 0; word < kWords; word += 4) {
+            for (size_t k = 0; k < kOctets; ++k) octets[k].h = absorbed_two(octets[k], columns[k] + word);
         }
     }
     return offset;
@@ -173,10 +220,10 @@ inline void start(Octet& octet, const uint64_t (*keys)[8], Vector& s_low, Vector
     Vector columns[kWords];
     for (size_t i = 0; i < kLanes; ++i) rows[i] = _mm512_load_si512(keys[i]);
     transpose(rows, columns);
-    octet.r = limbs_of(_mm512_and_si512(columns[0], all(0x0ffffffc0fffffffULL)),
-                       _mm512_and_si512(columns[1], all(0x0ffffffc0ffffffcULL)));
-    octet.r1x20 = times5<2>(octet.r.l1);
-    octet.r2x20 = times5<2>(octet.r.l2);
+    const Limbs r = limbs_of(_mm512_and_si512(columns[0], all(0x0ffffffc0fffffffULL)),
+                             _mm512_and_si512(columns[1], all(0x0ffffffc0ffffffcULL)));
+    octet.r = factor_of(r);
+    octet.r_squared = factor_of(multiplied(r, octet.r));
     octet.h = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
     s_low = columns[2];
     s_high = columns[3];
@@ -184,14 +231,14 @@ inline void start(Octet& octet, const uint64_t (*keys)[8], Vector& s_low, Vector
 
 /// Fully reduced, plus s modulo 2¹²⁸.
 inline void finish(const Octet& octet, Vector s_low, Vector s_high, uint64_t (*tags)[2]) {
-    // What `multiplied` leaves is less than 2¹³⁰ + 2⁶⁰, so the prime is subtracted once at most: if h + 5 reaches 2¹³⁰.
+    // What `multiplied` leaves is less than 2¹³⁰ + 2⁶¹, so the prime is subtracted once at most: if h + 5 reaches 2¹³⁰.
     Limbs h = octet.h;
-    Limbs reduced{plus(h.l0, all(5)), h.l1, h.l2};
-    reduced.l1 = plus(reduced.l1, _mm512_srli_epi64(reduced.l0, 44));
-    reduced.l2 = plus(reduced.l2, _mm512_srli_epi64(reduced.l1, 44));
-    const __mmask8 above = _mm512_cmpge_epu64_mask(reduced.l2, all(uint64_t{1} << 42));
-    h = {low44(_mm512_mask_mov_epi64(h.l0, above, reduced.l0)), low44(_mm512_mask_mov_epi64(h.l1, above, reduced.l1)),
-         _mm512_mask_mov_epi64(h.l2, above, reduced.l2)};
+    Limbs less{plus(h.l0, all(5)), h.l1, h.l2};
+    less.l1 = plus(less.l1, _mm512_srli_epi64(less.l0, 44));
+    less.l2 = plus(less.l2, _mm512_srli_epi64(less.l1, 44));
+    const __mmask8 above = _mm512_cmpge_epu64_mask(less.l2, all(uint64_t{1} << 42));
+    h = {low44(_mm512_mask_mov_epi64(h.l0, above, less.l0)), low44(_mm512_mask_mov_epi64(h.l1, above, less.l1)),
+         _mm512_mask_mov_epi64(h.l2, above, less.l2)};
     const Limbs s = limbs_of(s_low, s_high);
     h.l0 = plus(h.l0, s.l0);
     h.l1 = plus(plus(h.l1, s.l1), _mm512_srli_epi64(h.l0, 44));
