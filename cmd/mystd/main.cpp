@@ -7,6 +7,7 @@
 
 #include "myst/app/config.hpp"
 #include "myst/app/daemon.hpp"
+#include "wireguard.hpp"
 
 namespace {
 
@@ -29,6 +30,18 @@ int run(const std::string& path, bool check_only) {
     return 0;
 }
 
+void add_wireguard_options(CLI::App& command, myst::dataplane::Tunnel::Settings& interface) {
+    command.add_option("IFNAME", interface.name, "Name of the interface to make")->required();
+    const auto add_switch = [&command](const char* name, bool& on, const char* what) {
+        command.add_flag_callback(
+            name, [&on] { on = false; }, what);
+    };
+    add_switch("--no-tun-offload", interface.offloads.tun,
+               "Take and give one packet at a time on the interface's side");
+    add_switch("--no-udp-gso", interface.offloads.udp_out, "Send one datagram at a time");
+    add_switch("--no-udp-gro", interface.offloads.udp_in, "Receive one datagram at a time");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -41,9 +54,13 @@ int main(int argc, char** argv) {
     app.add_flag("--check", check_only, "Check the configuration and exit");
     app.add_flag("--print-default-config", print_default, "Print a commented configuration and exit");
     app.add_flag("--print-config-reference", print_reference, "Print the description of every key and exit");
+    auto* wireguard = app.add_subcommand("wireguard", "Carry a WireGuard interface in the foreground, set up with wg");
+    myst::dataplane::Tunnel::Settings interface;
+    add_wireguard_options(*wireguard, interface);
     app.set_version_flag("--version", "mystd " MYST_VERSION);
     try {
         app.parse(argc, argv);
+        if (wireguard->parsed()) return run_wireguard(interface);
         if (print_default) std::fputs(myst::app::default_config_text().c_str(), stdout);
         if (print_reference) std::fputs(myst::app::config_reference().c_str(), stdout);
         if (print_default || print_reference) return 0;

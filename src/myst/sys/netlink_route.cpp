@@ -40,11 +40,14 @@ std::optional<std::pair<Header, NetlinkAttributes>> split(BytesView payload) {
 }
 
 Result<NetlinkMessage> address_message(std::uint16_t type, int index, const std::string& address, std::uint8_t prefix) {
-    auto bytes = address_bytes(IpFamily::v4, address);
+    const auto family = address.find(':') == std::string::npos ? IpFamily::v4 : IpFamily::v6;
+    auto bytes = address_bytes(family, address);
     if (!bytes) return forward_error(bytes);
     ifaddrmsg header{};
-    header.ifa_family = AF_INET;
+    header.ifa_family = static_cast<std::uint8_t>(af_of(family));
     header.ifa_prefixlen = prefix;
+    // Who sets an address knows that it is free; the kernel would let IPv6 wait for a second to see.
+    if (family == IpFamily::v6) header.ifa_flags = IFA_F_NODAD;
     header.ifa_index = static_cast<std::uint32_t>(index);
     NetlinkMessage message(type, type == RTM_NEWADDR ? NLM_F_CREATE | NLM_F_EXCL : 0);
     message.header(header).put(IFA_LOCAL, *bytes).put(IFA_ADDRESS, *bytes);

@@ -7,6 +7,8 @@
 #include "myst/sys/nft_objects.hpp"
 #include "myst/sys/nftables.hpp"
 #include "myst/sys/sysctl.hpp"
+#include "myst/sys/tun_device.hpp"
+#include "myst/sys/udp_socket.hpp"
 
 namespace myst::sys {
 namespace {
@@ -169,6 +171,45 @@ TEST_F(NetworkTest, CountersAndQuotasByPlainMessages) {
     const auto text = tables->query("list quota inet t q");
     ASSERT_TRUE(text);
     EXPECT_NE(text->find("over 1000 bytes used 9 bytes"), std::string::npos) << *text;
+}
+
+TEST_F(NetworkTest, ATunDeviceHandsOverWhatIsSentInto) {
+    if (::access("/dev/net/tun", R_OK | W_OK) != 0) GTEST_SKIP() << "no /dev/net/tun";
+    const auto done = left_->run([]() -> Result<> {
+        auto tun = TunDevice::create("tt%d");
+        if (!tun) return forward_error(tun);
+        EXPECT_EQ(tun->name(), "tt0");
+        EXPECT_TRUE(tun->offloads().tcp_segments);
+        EXPECT_EQ(TunDevice::create("tt0").error().code, ErrorCode::already_exists);
+        EXPECT_EQ(TunDevice::create("a/b").error().code, ErrorCode::invalid_argument);
+        auto links = Netlink::open();
+        if (!links) return forward_error(links);
+        const int index = links->link("tt0").value().index;
+        if (auto added = links->add_address(index, "11.0.0.1", 24); !added) return added;
+        if (auto up = links->set_up(index); !up) return up;
+        auto socket = UdpSocket::open(IpFamily::v4, 0);
+        if (!socket) return forward_error(socket);
+        Bytes payload{'h', 'e', 'l', 'l', 'o'};
+        const UdpMessage message{SocketAddress(Bytes{11, 0, 0, 2}, 9), payload, 0};
+        EXPECT_EQ(socket->send({&message, 1}).value(), payload.size());
+        Bytes buffer(TunDevice::kMaxRead);
+        for (;;) {  // the kernel greets the link with packets of its own
+            const auto size = tun->read(buffer).value();
+            if (size == 0) return fail(ErrorCode::not_found, "the datagram did not come");
+            const Bytes packet(buffer.begin() + 10, buffer.begin() + static_cast<std::ptrdiff_t>(size));
+            if (packet.size() != 20 + 8 + payload.size() || packet[0] != 0x45) continue;
+            EXPECT_EQ(Bytes(packet.end() - 5, packet.end()), payload);
+            break;
+        }
+        Bytes packet(10 + 28);  // a header, and a packet that is nothing: the kernel drops it
+        packet[10] = 0x45;
+        const iovec piece{packet.data(), packet.size()};
+        EXPECT_TRUE(tun->write({&piece, 1}).value());
+        const iovec headless{packet.data(), 4};
+        EXPECT_EQ(tun->write({&headless, 1}).error().code, ErrorCode::invalid_argument);
+        return {};
+    });
+    EXPECT_TRUE(done) << done.error().describe();
 }
 
 }  // namespace

@@ -1,0 +1,78 @@
+#include "myst/dataplane/outgoing.hpp"
+
+#include <algorithm>
+
+#include "myst/base/log.hpp"
+#include "myst/wireguard/offload/super_packet.hpp"
+
+namespace myst::dataplane {
+namespace {
+
+constexpr std::size_t kMaxReads = 64;
+constexpr std::size_t kMaxBytes = 256 * 1024;
+
+}  // namespace
+
+bool Outgoing::pump(sys::TunDevice& tun, wireguard::Now now, wireguard::Actions& out) {
+    std::size_t bytes = 0;
+    bool more = true;
+    for (std::size_t reads = 0; reads < kMaxReads && bytes < kMaxBytes; ++reads) {
+        const auto size = tun.read(buffer_);
+        if (!size) log::warn("dataplane: {}", size.error().describe());
+        if (!size || *size == 0) {
+            more = false;
+            break;
+        }
+        bytes += *size;
+        take(BytesView(buffer_).first(*size), now, out);
+    }
+    flush(now, out);
+    return more;
+}
+
+void Outgoing::take(BytesView read, wireguard::Now now, wireguard::Actions& out) {
+    const auto packet = wireguard::SuperPacket::parse(read);
+    if (!packet) return;
+    const auto inner = wireguard::parse_inner_packet(packet->packet());
+    if (!inner) return;
+    const auto peer = device_.route(inner->destination);
+    if (!peer) return;
+    const std::size_t segments = packet->segments();
+    const std::size_t largest = packet->segment_size(0);
+    if (!sealer_.has_room(segments, largest)) flush(now, out);
+    auto* session = session_of(*peer, now);
+    const auto first = session != nullptr ? session->keypair->take_counters(segments) : std::nullopt;
+    for (std::size_t i = 0; i < segments; ++i) {
+        const std::size_t size = packet->segment_size(i);
+        if (first) {
+            packet->write_segment(i, sealer_.add(*session->keypair, *first + i, session->to, size));
+            session->traffic.wire_bytes += wireguard::kKeepaliveSize + sealer_.padded_size(size);
+            session->traffic.has_data = true;
+        } else {
+            Bytes waiting(size);
+            packet->write_segment(i, waiting);
+            device_.stage(*peer, std::move(waiting), now, out);
+        }
+    }
+}
+
+Outgoing::Session* Outgoing::session_of(wireguard::PeerId peer, wireguard::Now now) {
+    const auto known = std::find_if(sessions_.rbegin(), sessions_.rend(),
+                                    [peer](const Session& session) { return session.peer == peer; });
+    if (known != sessions_.rend()) return &*known;
+    auto keypair = device_.keypair_to_send(peer, now.steady);
+    const auto* state = device_.peer(peer);
+    if (keypair == nullptr || state == nullptr || !state->endpoint()) return nullptr;
+    sessions_.push_back({peer, std::move(keypair), *state->endpoint(), {}});
+    return &sessions_.back();
+}
+
+void Outgoing::flush(wireguard::Now now, wireguard::Actions& out) {
+    sealer_.flush();
+    for (const auto& session : sessions_) {
+        if (session.traffic.wire_bytes > 0) device_.sent(session.peer, session.traffic, now, out);
+    }
+    sessions_.clear();
+}
+
+}  // namespace myst::dataplane

@@ -1,0 +1,39 @@
+// The way out: packets read from the interface, sealed for the peer that their destination belongs to.
+#pragma once
+
+#include <vector>
+
+#include "myst/dataplane/sealer.hpp"
+#include "myst/sys/tun_device.hpp"
+
+namespace myst::dataplane {
+
+/// One thread. Allocates nothing for a packet, except one that has to wait for a session.
+class Outgoing {
+public:
+    Outgoing(wireguard::Device& device, Sealer& sealer) : device_(device), sealer_(sealer), buffer_(kBuffer) {}
+
+    /// Takes what the interface has, up to a bound, so that the other direction gets its turn. True: there may be more.
+    [[nodiscard]] bool pump(sys::TunDevice& tun, wireguard::Now now, wireguard::Actions& out);
+
+private:
+    static constexpr std::size_t kBuffer = sys::TunDevice::kMaxRead + 64;
+    /// What the batch under way sends to one peer.
+    struct Session {
+        wireguard::PeerId peer{};
+        wireguard::KeypairPtr keypair;
+        wireguard::Endpoint to;
+        wireguard::Traffic traffic;
+    };
+    void take(BytesView read, wireguard::Now now, wireguard::Actions& out);
+    /// Null: the packets must wait, or have nowhere to go.
+    [[nodiscard]] Session* session_of(wireguard::PeerId peer, wireguard::Now now);
+    void flush(wireguard::Now now, wireguard::Actions& out);
+
+    wireguard::Device& device_;
+    Sealer& sealer_;
+    std::vector<std::uint8_t> buffer_;
+    std::vector<Session> sessions_;  ///< few: peers with packets in one batch
+};
+
+}  // namespace myst::dataplane

@@ -1,0 +1,187 @@
+#include "myst/dataplane/tunnel.hpp"
+
+#include <net/if.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "myst/base/log.hpp"
+#include "myst/sys/os_error.hpp"
+
+namespace myst::dataplane {
+namespace {
+
+constexpr std::size_t kHandshakesPerTurn = 4;  ///< each costs as much as hundreds of packets
+constexpr milliseconds kTimeStep{5};           ///< timers need not be more exact
+constexpr std::size_t kTurnsBetweenLooks = 64;
+constexpr milliseconds kLongestWait{1'000};  ///< after which the MTU is read again
+
+wireguard::Now now() {
+    return {std::chrono::steady_clock::now(),
+            std::chrono::time_point_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now())};
+}
+
+sys::UdpOptions options_of(const Offloads& offloads) {
+    sys::UdpOptions options;
+    options.segment_out = offloads.udp_out;
+    options.segment_in = offloads.udp_in;
+    return options;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Tunnel>> Tunnel::create(const Settings& settings, Rng& rng) {
+    const bool segments = settings.offloads.tun;
+    auto tun = sys::TunDevice::create(settings.name, {segments, segments, segments});
+    if (!tun) return forward_error(tun);
+    auto link = UdpLink::open(0, options_of(settings.offloads));
+    if (!link) return forward_error(link);
+    auto uapi = UapiServer::open(tun->name(), settings.uapi_folder);
+    if (!uapi) return forward_error(uapi);
+    return std::unique_ptr<Tunnel>(new Tunnel(std::move(*tun), std::move(*link), std::move(*uapi), settings, rng));
+}
+
+Tunnel::Tunnel(sys::TunDevice tun, UdpLink link, UapiServer uapi, const Settings& settings, Rng& rng)
+    : offloads_(settings.offloads),
+      tun_(std::move(tun)),
+      link_(std::move(link)),
+      uapi_(std::move(uapi)),
+      aead_(wireguard::make_aead()),
+      device_(rng),
+      wanted_{link_.port(), 0},
+      applied_(wanted_),
+      sealer_(*aead_, link_),
+      outgoing_(device_, sealer_),
+      incoming_(device_, *aead_, {tun_.offloads().tcp_segments, tun_.offloads().udp_segments}) {}
+
+Result<> Tunnel::watch_descriptors(int stop) {
+    poll_.reset(::epoll_create1(EPOLL_CLOEXEC));
+    const auto sockets = link_.descriptors();
+    for (const int fd : {stop, tun_.fd(), uapi_.descriptor(), sockets[0], sockets[1]}) {
+        if (fd < 0) continue;
+        epoll_event event{};
+        event.events = EPOLLIN;
+        event.data.fd = fd;
+        if (::epoll_ctl(poll_.get(), EPOLL_CTL_ADD, fd, &event) != 0)
+            return sys::fail_errno("watching a descriptor", errno);
+    }
+    return {};
+}
+
+Result<> Tunnel::run(int stop) {
+    if (auto done = watch_descriptors(stop); !done) return done;
+    read_mtu();
+    for (std::size_t turns = 0;; ++turns) {
+        const bool busy = turn();
+        if (busy && turns % kTurnsBetweenLooks != 0) continue;
+        std::array<epoll_event, 8> events;
+        const int count = ::epoll_wait(poll_.get(), events.data(), events.size(), busy ? 0 : wait_milliseconds(now()));
+        if (count < 0 && errno != EINTR) return sys::fail_errno("waiting for packets", errno);
+        if (count <= 0) read_mtu();
+        for (int i = 0; i < count; ++i) {
+            const auto& event = events[static_cast<std::size_t>(i)];
+            if (event.data.fd == stop) return {};
+            if (event.data.fd == tun_.fd() && (event.events & (EPOLLERR | EPOLLHUP)) != 0) return {};
+            if (event.data.fd == uapi_.descriptor()) {
+                uapi_.serve([this](std::string_view request) { return answer(request); });
+                if (auto done = watch_descriptors(stop); !done) return done;
+            }
+        }
+    }
+}
+
+bool Tunnel::turn() {
+    const auto time = now();
+    bool more = incoming_.pump(link_, tun_, time, actions_);
+    carry_out(actions_);
+    more |= outgoing_.pump(tun_, time, actions_);
+    carry_out(actions_);
+    handle_handshakes(time);
+    keep_time(time);
+    return more || !incoming_.handshakes().empty();
+}
+
+void Tunnel::handle_handshakes(wireguard::Now time) {
+    auto& waiting = incoming_.handshakes();
+    for (std::size_t i = 0; i < kHandshakesPerTurn && !waiting.empty(); ++i) {
+        device_.load().report(waiting.size(), Incoming::kMaxHandshakes, time.steady);
+        const auto message = std::move(waiting.front());
+        waiting.pop_front();
+        std::ignore = device_.handle_handshake(message.bytes, message.from, time, actions_);
+        carry_out(actions_);
+    }
+}
+
+void Tunnel::keep_time(wireguard::Now time) {
+    if (time.steady - time_kept_ < kTimeStep) return;
+    time_kept_ = time.steady;
+    device_.advance(time, actions_);
+    carry_out(actions_);
+}
+
+void Tunnel::carry_out(wireguard::Actions& actions) {
+    for (auto& action : actions) {
+        if (auto* datagram = std::get_if<wireguard::SendDatagram>(&action)) {
+            const sys::UdpMessage message{to_socket_address(datagram->to), datagram->bytes, 0};
+            link_.send({&message, 1});
+        } else {
+            seal_and_send(std::get<wireguard::SealAndSend>(action));
+        }
+    }
+    actions.clear();
+}
+
+void Tunnel::seal_and_send(const wireguard::SealAndSend& action) {
+    for (const auto& packet : action.packets) {
+        if (!sealer_.has_room(1, packet.size())) sealer_.flush();
+        const auto counter = action.keypair->take_counters(1);
+        if (!counter) return;
+        const auto room = sealer_.add(*action.keypair, *counter, action.to, packet.size());
+        std::copy(packet.begin(), packet.end(), room.begin());
+    }
+    sealer_.flush();
+}
+
+std::string Tunnel::answer(std::string_view request) {
+    auto text = wireguard::answer_uapi(device_, wanted_, request, now(), actions_);
+    apply_socket_settings();
+    carry_out(actions_);
+    return text;
+}
+
+void Tunnel::apply_socket_settings() {
+    if (wanted_.listen_port != applied_.listen_port) {
+        auto options = options_of(offloads_);
+        options.mark = wanted_.fwmark;
+        auto link = UdpLink::open(wanted_.listen_port, options);
+        if (link) {
+            link_ = std::move(*link);
+        } else {
+            log::warn("{}: {}", name(), link.error().describe());
+        }
+    } else if (wanted_.fwmark != applied_.fwmark) {
+        if (auto done = link_.set_mark(wanted_.fwmark); !done) log::warn("{}: {}", name(), done.error().describe());
+    }
+    wanted_.listen_port = link_.port();
+    applied_ = wanted_;
+}
+
+void Tunnel::read_mtu() {
+    ifreq request{};
+    std::memcpy(request.ifr_name, name().c_str(), name().size() + 1);
+    const sys::Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    if (::ioctl(socket.get(), SIOCGIFMTU, &request) == 0) sealer_.set_mtu(static_cast<std::size_t>(request.ifr_mtu));
+}
+
+int Tunnel::wait_milliseconds(wireguard::Now time) const {
+    const auto deadline = device_.next_deadline();
+    auto wait = kLongestWait;
+    if (deadline) wait = std::min(wait, std::chrono::ceil<milliseconds>(*deadline - time.steady));
+    return static_cast<int>(std::max(wait, milliseconds(0)).count());
+}
+
+}  // namespace myst::dataplane

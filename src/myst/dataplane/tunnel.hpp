@@ -1,0 +1,71 @@
+// A WireGuard interface that this process carries: TUN device, sockets, protocol and settings, in one thread.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "myst/dataplane/incoming.hpp"
+#include "myst/dataplane/outgoing.hpp"
+#include "myst/dataplane/uapi_server.hpp"
+#include "myst/wireguard/uapi_device.hpp"
+
+namespace myst::dataplane {
+
+/// What the kernel may join into one; each can be turned off where a kernel or device handles it wrongly.
+struct Offloads {
+    bool tun = true;      ///< super-packets from and to the interface
+    bool udp_out = true;  ///< several datagrams in one send
+    bool udp_in = true;   ///< several datagrams in one receive
+};
+
+class Tunnel {
+public:
+    struct Settings {
+        std::string name;
+        Offloads offloads{};
+        std::string uapi_folder = UapiServer::kFolder;
+    };
+
+    /// Makes the interface, down and without addresses, and the socket for `wg`. Errors as of TunDevice::create,
+    /// UdpLink::open and UapiServer::open.
+    [[nodiscard]] static Result<std::unique_ptr<Tunnel>> create(const Settings& settings, Rng& rng);
+    Tunnel(const Tunnel&) = delete;
+    Tunnel& operator=(const Tunnel&) = delete;
+
+    [[nodiscard]] const std::string& name() const { return tun_.name(); }
+    /// Which code encrypts.
+    [[nodiscard]] std::string_view encryption() const { return aead_->name(); }
+    /// Carries packets until `stop` is readable, or the interface was removed.
+    [[nodiscard]] Result<> run(int stop);
+
+private:
+    Tunnel(sys::TunDevice tun, UdpLink link, UapiServer uapi, const Settings& settings, Rng& rng);
+    [[nodiscard]] Result<> watch_descriptors(int stop);
+    /// One turn of everything; whether there is more to do at once.
+    [[nodiscard]] bool turn();
+    void handle_handshakes(wireguard::Now now);
+    void keep_time(wireguard::Now now);
+    void carry_out(wireguard::Actions& actions);
+    void seal_and_send(const wireguard::SealAndSend& action);
+    [[nodiscard]] std::string answer(std::string_view request);
+    void apply_socket_settings();
+    void read_mtu();
+    [[nodiscard]] int wait_milliseconds(wireguard::Now now) const;
+
+    Offloads offloads_;
+    sys::TunDevice tun_;
+    UdpLink link_;
+    UapiServer uapi_;
+    std::unique_ptr<wireguard::Aead> aead_;
+    wireguard::Device device_;
+    wireguard::SocketSettings wanted_;   ///< what `wg` asked for
+    wireguard::SocketSettings applied_;  ///< and what is in force
+    Sealer sealer_;
+    Outgoing outgoing_;
+    Incoming incoming_;
+    wireguard::Actions actions_;
+    sys::Fd poll_;
+    MonotonicTime time_kept_{};
+};
+
+}  // namespace myst::dataplane

@@ -1,0 +1,53 @@
+// Where `wg` finds an interface: a Unix socket on which it sends requests of the text protocol.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "myst/base/error.hpp"
+#include "myst/sys/fd.hpp"
+
+namespace myst::dataplane {
+
+/// Serves a few clients at a time without blocking; whoever says nothing for long is dropped. One thread.
+class UapiServer {
+public:
+    static constexpr const char* kFolder = "/var/run/wireguard";
+    static constexpr std::size_t kMaxClients = 16;
+    /// Answers one whole request. The text is wiped afterwards.
+    using Handler = std::function<std::string(std::string_view)>;
+
+    /// Listens at "<folder>/<interface>.sock", for its owner only. A socket that nobody listens at any more is
+    /// replaced; already_exists if somebody does.
+    [[nodiscard]] static Result<UapiServer> open(const std::string& interface, const std::string& folder = kFolder);
+    UapiServer(UapiServer&& other) noexcept = default;
+    UapiServer& operator=(UapiServer&&) = delete;
+    /// Removes the socket.
+    ~UapiServer();
+
+    /// Readable when there is something to do.
+    [[nodiscard]] int descriptor() const { return poll_.get(); }
+    /// Does what can be done now.
+    void serve(const Handler& handler);
+
+private:
+    struct Client {
+        sys::Fd socket;
+        std::string request;
+        std::string answer;
+        bool failed = false;
+    };
+    UapiServer(sys::Fd poll, sys::Fd listener, std::string path);
+    void accept_clients();
+    void attend(Client& client, const Handler& handler);
+    void read_request(Client& client, const Handler& handler);
+    void write_answer(Client& client);
+
+    sys::Fd poll_;
+    sys::Fd listener_;
+    std::string path_;
+    std::vector<Client> clients_;  ///< the longest known first
+};
+
+}  // namespace myst::dataplane

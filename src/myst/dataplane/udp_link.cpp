@@ -1,0 +1,61 @@
+#include "myst/dataplane/udp_link.hpp"
+
+#include <algorithm>
+
+#include "myst/base/log.hpp"
+
+namespace myst::dataplane {
+
+sys::SocketAddress to_socket_address(const wireguard::Endpoint& endpoint) {
+    return {endpoint.address.view(), endpoint.port};
+}
+
+wireguard::Endpoint to_endpoint(const sys::SocketAddress& address) {
+    return {wireguard::IpAddress::from(address.address()), address.port()};
+}
+
+Result<UdpLink> UdpLink::open(std::uint16_t port, const sys::UdpOptions& options) {
+    auto v4 = sys::UdpSocket::open(sys::IpFamily::v4, port, options);
+    if (!v4) return forward_error(v4);
+    auto v6 = sys::UdpSocket::open(sys::IpFamily::v6, v4->port(), options);
+    if (!v6 && v6.error().code == ErrorCode::already_exists) return forward_error(v6);
+    std::optional<sys::UdpSocket> second;
+    if (v6) second.emplace(std::move(*v6));
+    return UdpLink(std::move(*v4), std::move(second));
+}
+
+Result<> UdpLink::set_mark(std::uint32_t mark) {
+    if (auto done = v4_.set_mark(mark); !done) return done;
+    return v6_ ? v6_->set_mark(mark) : Result<>();
+}
+
+void UdpLink::send(std::span<const sys::UdpMessage> messages) {
+    while (!messages.empty()) {
+        const bool v6 = messages.front().peer.family() == sys::IpFamily::v6;
+        const auto other = std::find_if(messages.begin(), messages.end(), [v6](const sys::UdpMessage& message) {
+            return (message.peer.family() == sys::IpFamily::v6) != v6;
+        });
+        const auto count = std::min(static_cast<std::size_t>(other - messages.begin()), sys::UdpSocket::kMaxMessages);
+        if (!v6 || v6_) {
+            const auto sent = (v6 ? *v6_ : v4_).send(messages.first(count));
+            if (!sent) log::warn("dataplane: {}", sent.error().describe());
+        }
+        messages = messages.subspan(count);
+    }
+}
+
+std::size_t UdpLink::receive(std::span<sys::UdpMessage> into) {
+    std::size_t count = 0;
+    for (auto* socket : {&v4_, v6_ ? &*v6_ : nullptr}) {
+        if (socket == nullptr || count == into.size()) continue;
+        const auto received = socket->receive(into.subspan(count));
+        if (received) {
+            count += *received;
+        } else {
+            log::warn("dataplane: {}", received.error().describe());
+        }
+    }
+    return count;
+}
+
+}  // namespace myst::dataplane

@@ -1,0 +1,38 @@
+// The UDP side of an interface: one port of both IP versions.
+#pragma once
+
+#include <optional>
+#include <span>
+
+#include "myst/sys/udp_socket.hpp"
+#include "myst/wireguard/endpoint.hpp"
+
+namespace myst::dataplane {
+
+[[nodiscard]] sys::SocketAddress to_socket_address(const wireguard::Endpoint& endpoint);
+/// An IPv4 address that came as one of IPv6 becomes IPv4.
+[[nodiscard]] wireguard::Endpoint to_endpoint(const sys::SocketAddress& address);
+
+/// Sockets for IPv4 and, where there is IPv6, for that. One thread at a time.
+class UdpLink {
+public:
+    /// Port 0 picks one. already_exists if the port is taken in either version.
+    [[nodiscard]] static Result<UdpLink> open(std::uint16_t port, const sys::UdpOptions& options);
+
+    [[nodiscard]] std::uint16_t port() const { return v4_.port(); }
+    [[nodiscard]] Result<> set_mark(std::uint32_t mark);
+    /// Descriptors to wait for; the second is -1 without IPv6.
+    [[nodiscard]] std::array<int, 2> descriptors() const { return {v4_.fd(), v6_ ? v6_->fd() : -1}; }
+
+    /// As sys::UdpSocket::send, to addresses of one version or the other.
+    void send(std::span<const sys::UdpMessage> messages);
+    /// As sys::UdpSocket::receive. First what came over IPv4; over IPv6 only into what is left.
+    [[nodiscard]] std::size_t receive(std::span<sys::UdpMessage> into);
+
+private:
+    UdpLink(sys::UdpSocket v4, std::optional<sys::UdpSocket> v6) : v4_(std::move(v4)), v6_(std::move(v6)) {}
+    sys::UdpSocket v4_;
+    std::optional<sys::UdpSocket> v6_;
+};
+
+}  // namespace myst::dataplane
