@@ -31,10 +31,10 @@ public:
 private:
     SuperPacket(BytesView packet, const VnetHeader& header) : packet_(packet), header_(header) {}
 
-    Result<> check_single();
-    Result<> check_segmented();
+    [[nodiscard]] Result<> check_single();
+    [[nodiscard]] Result<> check_segmented();
     /// Finds out where the payload begins.
-    Result<> find_payload();
+    [[nodiscard]] Result<> find_payload();
 
     void write_ip(std::size_t index, std::span<std::uint8_t> segment) const;
     void write_tcp(std::size_t index, std::span<std::uint8_t> segment) const;
