@@ -283,7 +283,7 @@ INSTANTIATE_TEST_SUITE_P(Offloads, TunnelTest,
                                            Case{"none", {false, false, false}, false},
                                            Case{"tunOnly", {true, false, false}, false},
                                            Case{"udpOnly", {false, true, true}, true}),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& tested) { return tested.param.name; });
 
 }  // namespace
 }  // namespace myst::dataplane
