@@ -33,10 +33,9 @@ Task<> EventSession::run() {
     } catch (const boost::system::system_error&) {
         is_stopped = true;
     }
-    if (is_stopped) {
-        co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-        end({CloseCode::going_away, "the daemon stops"});
-    }
+    // The tasks use this object, so nothing may unwind it before they are gone; a goodbye is short.
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+    if (is_stopped) end({CloseCode::going_away, "the daemon stops"});
     co_await say_goodbye();
     tasks_.cancel();
     co_await tasks_.join();
