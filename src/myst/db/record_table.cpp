@@ -11,7 +11,6 @@ namespace myst::db {
 namespace {
 
 constexpr std::size_t kMaxPreparedQueries = 64;
-constexpr std::size_t kMaxEntries = 32;  ///< searched one by one for a filter
 
 // An OK waits for the disk, so pages are best written seldom: a page that many commits change moves from the log into
 // the file once.
@@ -306,33 +305,6 @@ Result<> RecordTable::run_query(const SqlQuery& query, std::vector<Found>& found
     return {};
 }
 
-Result<std::vector<TagEntry>> RecordTable::entries_for(const codec::Filter& filter) {
-    std::vector<TagEntry> best;
-    if (!filter.ids.empty() || !filter.authors.empty()) return best;
-    std::size_t fewest = 0;
-    for (const auto& [letter, values] : filter.tags) {
-        if (values.empty() || values.size() * filter.kinds.size() > kMaxEntries) continue;
-        std::vector<TagEntry> entries;
-        std::size_t count = 0;
-        for (const auto& value : values) {
-            for (const auto kind : filter.kinds) {
-                entries.push_back({letter, value, kind});
-                auto of_entry = estimates_.of(entries.back());
-                if (!of_entry) return forward_error(of_entry);
-                count += *of_entry;
-            }
-        }
-        if (!entries.empty() && (best.empty() || count < fewest)) {
-            fewest = count;
-            best = std::move(entries);
-        }
-    }
-    if (best.empty() && filter.kinds.size() <= kMaxEntries) {
-        for (const auto kind : filter.kinds) best.push_back({0, {}, kind});
-    }
-    return best;
-}
-
 Result<std::vector<RecordTable::Found>> RecordTable::find_one(const codec::Filter& filter, std::size_t limit,
                                                               UnixTime now) {
     std::vector<Found> found;
@@ -340,13 +312,15 @@ Result<std::vector<RecordTable::Found>> RecordTable::find_one(const codec::Filte
     if (limit == 0) return found;
     auto query = build_query(filter, now, limit);
     if (!query) return forward_error(query);
-    auto entries = entries_for(filter);
+    auto entries = estimates_.rarest(filter);
     if (!entries) return forward_error(entries);
     if (entries->empty()) {
         if (auto done = run_query(*query, found); !done) return forward_error(done);
     }
     for (const auto& entry : *entries) {
         if (auto done = run_query(build_tag_query(entry, filter, now, limit), found); !done) return forward_error(done);
+        // A record with many of the values comes with each of them.
+        if (found.size() > limit) arrange(found, limit);
     }
     arrange(found, limit);
     return found;

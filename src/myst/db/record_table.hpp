@@ -94,9 +94,6 @@ private:
     /// In the order of answers, each once, at most `limit`.
     static void arrange(std::vector<Found>& found, std::size_t limit);
     [[nodiscard]] Result<std::vector<Found>> find_one(const codec::Filter& filter, std::size_t limit, UnixTime now);
-    /// The entries of the index of tags that lead to all records of a filter: those of its rarest tag. None where
-    /// another way is as good.
-    [[nodiscard]] Result<std::vector<TagEntry>> entries_for(const codec::Filter& filter);
     [[nodiscard]] Result<> run_query(const SqlQuery& query, std::vector<Found>& found);
     [[nodiscard]] sys::Statement& prepared(const std::string& sql);
 

@@ -19,6 +19,8 @@ public:
     /// Records with this entry: exact where there are few, else from how far back in time the newest of them reach.
     /// An estimate may be of a thousand changes ago.
     [[nodiscard]] Result<std::size_t> of(const TagEntry& entry);
+    /// The entries that lead to all records of a filter: those of its rarest tag. None where another way is as good.
+    [[nodiscard]] Result<std::vector<TagEntry>> rarest(const codec::Filter& filter);
     /// A record was added or removed.
     void on_change() { ++changes_; }
 

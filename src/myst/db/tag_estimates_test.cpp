@@ -7,8 +7,13 @@
 namespace myst::db {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::Each;
 using ::testing::Eq;
+using ::testing::Field;
 using ::testing::Gt;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 constexpr std::uint32_t kKind = 30'001;
 
@@ -61,6 +66,40 @@ TEST_F(TagEstimatesTest, OfLongValuesAreNotRemembered) {
     ASSERT_THAT(estimate(value), Eq(0U));
     add(value, 1, 1);
     EXPECT_THAT(estimate(value), Eq(1U));
+}
+
+std::vector<std::string> values_that_nothing_has(int count) {
+    std::vector<std::string> values;
+    for (int i = 0; i < count; ++i) values.push_back("nothing " + std::to_string(i));
+    return values;
+}
+
+/// Else each record of the kind would be looked at, and compared with each of the values.
+TEST_F(TagEstimatesTest, ManyValuesThatNothingHasAreTheRarestTag) {
+    add("US", 5'000, 1);
+    codec::Filter filter;
+    filter.kinds = {kKind};
+    filter.tags['d'] = values_that_nothing_has(64);
+    EXPECT_THAT(estimates.rarest(filter).value(), AllOf(SizeIs(64), Each(Field(&TagEntry::letter, Eq('d')))));
+    filter.tags['c'] = {"US"};
+    EXPECT_THAT(estimates.rarest(filter).value(), Each(Field(&TagEntry::letter, Eq('d'))));
+}
+
+TEST_F(TagEstimatesTest, TooManyToBeCountedAreNotSoughtByTheirKind) {
+    codec::Filter filter;
+    filter.kinds = {kKind, kKind + 1, kKind + 2, kKind + 3, kKind + 4};
+    filter.tags['d'] = values_that_nothing_has(64);
+    EXPECT_THAT(estimates.rarest(filter).value(), IsEmpty());
+}
+
+/// Else a stranger could have the same records gathered as often as a filter may name a kind.
+TEST_F(TagEstimatesTest, WhatAFilterSaysTwiceIsSoughtOnce) {
+    codec::Filter filter;
+    filter.kinds.assign(64, kKind);
+    EXPECT_THAT(estimates.rarest(filter).value(), SizeIs(1));
+    filter.kinds.push_back(kKind + 1);
+    filter.tags['c'] = {"US", "NL", "US"};
+    EXPECT_THAT(estimates.rarest(filter).value(), SizeIs(4));
 }
 
 }  // namespace
