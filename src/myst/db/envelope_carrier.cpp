@@ -138,6 +138,7 @@ Task<Result<>> EnvelopeCarrier::carry(ports::RecordNetwork& own, std::vector<Rel
     auto verifying = verify_own(workers_, exchange.envelope);
     auto envelope = co_await std::move(verifying);
     if (!envelope) co_return forward_error(envelope);
+    co_await unwind_if_cancelled();
     const auto relays = choose(std::move(exchange.relays), reached);
     auto errand = std::make_shared<Errand>(executor_, std::move(*envelope), std::move(exchange));
     const auto subscription =
@@ -184,6 +185,7 @@ Task<> EnvelopeCarrier::visit(RelayUrl url, std::shared_ptr<Errand> errand) {
         errand->note(url.text() + ": " + address.error().message);
         co_return;
     }
+    co_await unwind_if_cancelled();
     Visit visit{{executor_, clock_, rng_, workers_, visitor(url, *address, *errand)}, TaskGroup(executor_)};
     const auto subscription =
         visit.relay.subscribe(errand->filters, [errand](const SharedRecord& record) { errand->take(record->event()); });

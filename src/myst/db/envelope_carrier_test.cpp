@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
 
@@ -356,6 +357,27 @@ TEST(EnvelopeCarrier, ASilentRelayIsGivenUp) {
     ASSERT_FALSE(outcome);
     EXPECT_EQ(outcome.error().code, ErrorCode::unavailable);
     EXPECT_THAT(outcome.error().message, HasSubstr(url));
+}
+
+/// The asker has left while his envelope was being signed off; then the network goes, too.
+Task<> leave_early(World& world, std::unique_ptr<LightNetwork> network, std::string url) {
+    Result<> outcome;
+    TaskGroup asking(world.loop.executor());
+    asking.spawn("exchange", exchange(*network, question(world, {std::move(url)}, milliseconds(30'000)), &outcome));
+    asking.cancel();
+    co_await asking.join();
+    network.reset();
+    // Nothing is left that would use it, however many steps it took to unwind.
+    for (int i = 0; i < 100; ++i) co_await asio::post(world.loop.executor(), asio::use_awaitable);
+}
+
+TEST(EnvelopeCarrier, NothingIsLeftBehindWhenTheAskerLeaves) {
+    World world;
+    const asio::ip::tcp::acceptor silent(world.loop.context, {asio::ip::address_v4::loopback(), 0});
+    auto network = std::make_unique<LightNetwork>(world.loop.executor(), world.clock, world.rng, world.workers,
+                                                  quick_set({}), anywhere());
+    const auto url = "ws://127.0.0.1:" + std::to_string(silent.local_endpoint().port());
+    world.loop.run(leave_early(world, std::move(network), url));
 }
 
 /// Says more than it was asked, without an end.

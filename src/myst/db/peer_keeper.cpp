@@ -137,6 +137,7 @@ Task<> PeerKeeper::keep(Slots::iterator slot) {
                                    [&](const PeerInUse& other) { return other.group == group && !(other.url == url); });
     if (taken) co_return;  // the book knows the group now, and choices go by it
     slot->peer.group = group;
+    co_await unwind_if_cancelled();
     std::optional<RelayEnd> end;
     TaskGroup connection(executor_);
     slot->stop = [&connection] { connection.cancel(); };

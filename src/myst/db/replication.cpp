@@ -270,6 +270,7 @@ Task<Replication::Moved> Replication::offer(std::vector<Hash32> have) {
             break;
         }
         have.erase(have.begin(), have.begin() + static_cast<std::ptrdiff_t>(page->taken));
+        co_await unwind_if_cancelled();
         TaskGroup group(executor_);
         SyncItem last;
         for (auto& text : page->texts) {

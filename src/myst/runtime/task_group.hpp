@@ -34,7 +34,9 @@ public:
     void spawn(std::string name, Task<> task);
     /// Asks every task to unwind; returns at once.
     void cancel();
-    /// Waits until no task is left. If the waiting task is itself cancelled, it cancels the group and still waits.
+    /// Waits until no task is left. If the waiting task is itself cancelled, it cancels the group and still waits. But
+    /// one that was cancelled before, while it awaited what cannot be interrupted (a job of a WorkerPool), does not get
+    /// here: it has to `co_await unwind_if_cancelled()` before it spawns what uses its own variables.
     [[nodiscard]] Task<> join();
     [[nodiscard]] std::size_t size() const;
 
