@@ -169,6 +169,16 @@ TEST_F(LatencyTest, OnlyAProviderAnswersAndOnlyWhatIsFresh) {
     EXPECT_EQ(envelopes_.size(), 4U) << "three pings, in their order, and one pong";
 }
 
+TEST_F(LatencyTest, PongsAtSlowRelaysLeaveRoomForAnswersToRequests) {
+    ASSERT_TRUE(world_.run(start_provider()));
+    world_.bus.slow_author = provider_key();
+    ASSERT_TRUE(world_.run(ping_often(provider_key(), 60)));
+    ASSERT_TRUE(world_.run(connect_only({})));
+    EXPECT_EQ(status().state, ConnectionState::connected);
+    EXPECT_EQ(envelopes_of(provider_key()) - 1, 32U) << "though 40 would be answered at once";
+    world_.bus.slow_author.reset();
+}
+
 TEST_F(LatencyTest, PingsAreAnsweredAtALimitedRate) {
     ASSERT_TRUE(world_.run(start_provider()));
     constexpr int kPings = 240;

@@ -24,6 +24,8 @@ constexpr milliseconds kInboxPoll{60'000};
 constexpr std::size_t kMaxAnswering = 16;
 constexpr std::size_t kMaxNewcomers = kMaxAnswering - kMaxAnswering / 4;
 constexpr std::size_t kMaxSending = 256;
+/// With so many answers on their way no ping gets one, so that slow relays leave room for those to requests.
+constexpr std::size_t kMaxSendingForPings = kMaxSending / 8;
 constexpr unsigned kRefusalsPerSecond = 10;
 constexpr unsigned kPingsPerSecond = 20;
 constexpr unsigned kPingBurst = 40;
@@ -321,7 +323,8 @@ Task<> Provider::send_answer(codec::Event event) {
 bool Provider::may_answer_ping(UnixTime sent) {
     const auto now = context_.clock.unix_now();
     const auto age = now > sent ? now - sent : sent - now;
-    return age <= codec::kEnvelopeLife && pings_.take(context_.clock.now());
+    if (age > codec::kEnvelopeLife || sending_ >= kMaxSendingForPings) return false;
+    return pings_.take(context_.clock.now());
 }
 
 bool Provider::may_refuse() {
