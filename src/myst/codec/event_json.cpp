@@ -82,7 +82,7 @@ bool has_all_members(const json::object& object) {
 }  // namespace
 
 Result<Event> parse_event(std::string_view text, const EventLimits& limits) {
-    std::array<unsigned char, 4'096> first;  // holds the members of a usual record
+    std::array<unsigned char, 4'096> first{};  // holds the members of a usual record
     json::monotonic_resource memory(first.data(), first.size());
     auto parsed = crypto::parse_json(text, limits.max_json_bytes, &memory);
     if (!parsed) return forward_error(parsed, "event");

@@ -105,7 +105,7 @@ Result<json::value> parse_json(std::string_view text, std::size_t max_bytes, jso
     if (text.size() > max_bytes) return fail(ErrorCode::limit_exceeded, "the JSON text is too large");
     json::parse_options options;
     options.max_depth = kJsonMaxDepth;
-    std::array<unsigned char, 2'048> scratch;  // the stack moves to the heap when this is used up
+    std::array<unsigned char, 2'048> scratch{};  // the stack moves to the heap when this is used up
     json::basic_parser<StrictHandler> parser(options, scratch);
     auto& handler = parser.handler();
     handler.stack.reset(std::move(memory));
