@@ -5,6 +5,7 @@
 
 #include <boost/asio/io_context.hpp>
 
+#include "myst/codec/filter.hpp"
 #include "myst/crypto/system_rng.hpp"
 #include "myst/db/admission.hpp"
 #include "myst/db/record.hpp"
@@ -59,6 +60,14 @@ inline codec::Event make_envelope(const crypto::PrivateKey& from, const NodeKey&
                                   std::string content) {
     std::vector<codec::Tag> tags = {{"p", to.hex()}};
     return make_event(from, kEnvelopeKind, now, std::move(tags), std::move(content));
+}
+
+/// What the owner of a key follows to get his envelopes.
+inline std::vector<codec::Filter> envelopes_to(const NodeKey& key) {
+    std::vector<codec::Filter> filters(1);
+    filters[0].kinds = {kEnvelopeKind};
+    filters[0].tags['p'] = {key.hex()};
+    return filters;
 }
 
 /// Runs one task to its end, with whatever else lives on the loop; rethrows what it threw. Children in `group` are

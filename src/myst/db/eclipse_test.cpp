@@ -70,7 +70,7 @@ std::unique_ptr<StreamRelay> line_to(World& world, const TestRelay& relay) {
 }
 
 RelayUrl url_of(const StreamRelay& line) {
-    return *RelayUrl::parse("ws://127.0.0.1:" + std::to_string(line.endpoint().port()));
+    return loopback_url(line.endpoint().port());
 }
 
 std::uint64_t bytes_over(const StreamRelay& line) {

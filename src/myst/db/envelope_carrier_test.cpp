@@ -1,15 +1,13 @@
 // Envelopes to somebody with whom the node has no relay in common, and what the relays that are called for them can do.
 #include <gmock/gmock.h>
 
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/write.hpp>
 
+#include "myst/db/fake_relay.hpp"
 #include "myst/db/full_network.hpp"
 #include "myst/db/light_network.hpp"
-#include "myst/db/relay_fixtures.hpp"
-#include "myst/db/relay_handshake.hpp"
 
 namespace myst::db::test {
 namespace {
@@ -48,10 +46,7 @@ codec::Event answer_to(const NodeKey& consumer, UnixTime now) {
 /// Answers whatever comes to the provider's key.
 struct Answerer {
     Answerer(World& world, ports::RecordNetwork& network) : world_(world), network_(network) {
-        std::vector<codec::Filter> filters(1);
-        filters[0].kinds = {kEnvelopeKind};
-        filters[0].tags['p'] = {key_of(kProvider).node_key().hex()};
-        listening_ = network.subscribe(std::move(filters), [this](const codec::Event& event) {
+        listening_ = network.subscribe(envelopes_to(key_of(kProvider).node_key()), [this](const codec::Event& event) {
             ++requests;
             world_.loop.group.spawn("answer", answer(answer_to(event.pubkey, world_.now())));
         });
@@ -71,8 +66,7 @@ private:
 /// A relay that says what a script tells it to, and notes what it hears.
 struct ScriptedRelay {
     using Script = std::function<std::vector<std::string>(const std::string& heard)>;
-    ScriptedRelay(World& world, Script chosen)
-        : script(std::move(chosen)), acceptor(world.loop.context, {asio::ip::address_v4::loopback(), 0}) {
+    ScriptedRelay(World& world, Script chosen) : script(std::move(chosen)), acceptor(listen_on_loopback(world)) {
         world.loop.group.spawn("scripted relay", run(world));
     }
     Script script;
@@ -82,9 +76,7 @@ struct ScriptedRelay {
     std::vector<std::string> connection_ids;
     int gone = 0;  ///< connections that are over
 
-    [[nodiscard]] std::string url() const {
-        return "ws://127.0.0.1:" + std::to_string(acceptor.local_endpoint().port());
-    }
+    [[nodiscard]] std::string url() const { return url_of(acceptor).text(); }
     Task<> run(World& world) {
         for (;;) {
             auto socket = co_await acceptor.async_accept(asio::use_awaitable);
@@ -92,16 +84,14 @@ struct ScriptedRelay {
         }
     }
     Task<> serve(asio::ip::tcp::socket socket) {
-        auto information = std::make_shared<const std::string>("{}");
-        WebSocketSettings settings;
         detail::Admit admit = [this](const detail::Visitor& visitor) {
             connection_ids.push_back(visitor.connection_id);
             return detail::Welcome::come_in;
         };
-        auto accepting = detail::accept_client(std::move(socket), information, settings, std::move(admit));
-        auto client = co_await std::move(accepting);
-        if (!client || !*client) co_return;
-        co_await talk(client->get());
+        auto receiving = receive(std::move(socket), std::move(admit));
+        const auto client = co_await std::move(receiving);
+        if (!client) co_return;
+        co_await talk(client.get());
         ++gone;
     }
     Task<> talk(WebSocket* client) {
@@ -208,7 +198,7 @@ TEST(EnvelopeCarrier, ARelayThatWantsAProofGetsThatOfTheThrowAwayKey) {
     World world;
     const auto port = TestRelay(world).server->local_port();
     RelayAccess access;
-    access.url = RelayUrl::parse("ws://127.0.0.1:" + std::to_string(port)).value();
+    access.url = loopback_url(port);
     access.auth_for_mailboxes = true;
     TestRelay there(world, {}, port, false, access);
     there.start();
@@ -219,8 +209,7 @@ TEST(EnvelopeCarrier, ARelayThatWantsAProofGetsThatOfTheThrowAwayKey) {
     world.loop.run(meet(consumer.network, world, there, provider));
 }
 
-// --- what the relay learns
-// --------------------------------------------------------------------------------------------
+// --- what the relay learns --------------------------------------------------------------------------------------
 
 Task<> learn(World& world, ScriptedRelay& relay, FullNetwork& consumer) {
     auto offer = make_proposal(key_of(kConsumer), world.now());
@@ -254,10 +243,7 @@ TEST(EnvelopeCarrier, ARelayOfAnOfferLearnsNothingButTheThrowAwayKey) {
     settings.peers.client.self_check = std::make_shared<SelfCheck>(world.rng);
     FullNetwork consumer(world.loop.executor(), here.hub, world.clock, world.rng, world.workers, settings);
     world.loop.group.spawn("consumer", consumer.run());
-    std::vector<codec::Filter> mailbox(1);
-    mailbox[0].kinds = {kEnvelopeKind};
-    mailbox[0].tags['p'] = {key_of(kConsumer).node_key().hex()};
-    const auto listening = consumer.subscribe(std::move(mailbox), [](const codec::Event&) {});
+    const auto listening = consumer.subscribe(envelopes_to(key_of(kConsumer).node_key()), [](const codec::Event&) {});
     world.loop.run(learn(world, relay, consumer));
     EXPECT_THAT(relay.connection_ids, ElementsAre(IsEmpty()));
     EXPECT_THAT(relay.heard, Each(Not(HasSubstr(key_of(kConsumer).node_key().hex()))));
@@ -311,7 +297,7 @@ Task<> answer_late(World& world, Consumer& consumer, ScriptedRelay& liar, ports:
 
 TEST(EnvelopeCarrier, OneHonestRelayIsEnoughBesideSilentLyingAndRefusingOnes) {
     World world;
-    asio::ip::tcp::acceptor silent(world.loop.context, {asio::ip::address_v4::loopback(), 0});
+    auto silent = listen_on_loopback(world);
     auto forged = answer_to(key_of(kThrowAway).node_key(), world.now());
     forged.content = "come to another place";
     const auto misled = make_envelope(key_of(kProvider), key_of(kConsumer).node_key(), world.now(), "misled");
@@ -323,7 +309,7 @@ TEST(EnvelopeCarrier, OneHonestRelayIsEnoughBesideSilentLyingAndRefusingOnes) {
                        }));
     ScriptedRelay refuser(world, [](const std::string&) -> std::vector<std::string> { return {"[\"NO\"]"}; });
     Consumer consumer(world);
-    const auto place = "ws://127.0.0.1:" + std::to_string(silent.local_endpoint().port());
+    const auto place = url_of(silent).text();
     auto wanted = question(world, {place, liar.url(), refuser.url()}, milliseconds(30'000));
     Result<> outcome = fail(ErrorCode::internal, "not ended");
     world.loop.run(answer_late(world, consumer, liar, std::move(wanted), &outcome));
@@ -347,11 +333,11 @@ TEST(EnvelopeCarrier, ALiarAloneGivesNoAnswer) {
 
 TEST(EnvelopeCarrier, ASilentRelayIsGivenUp) {
     World world;
-    asio::ip::tcp::acceptor silent(world.loop.context, {asio::ip::address_v4::loopback(), 0});
+    auto silent = listen_on_loopback(world);
     auto settings = anywhere();
     settings.step = kShort;
     LightNetwork alone(world.loop.executor(), world.clock, world.rng, world.workers, quick_set({}), settings);
-    const auto url = "ws://127.0.0.1:" + std::to_string(silent.local_endpoint().port());
+    const auto url = url_of(silent).text();
     Result<> outcome;
     world.loop.run(exchange(alone, question(world, {url}, milliseconds(30'000)), &outcome));
     ASSERT_FALSE(outcome);
@@ -383,14 +369,11 @@ TEST(EnvelopeCarrier, NothingIsLeftBehindWhenTheAskerLeaves) {
 /// Says more than it was asked, without an end.
 Task<> flood(asio::ip::tcp::acceptor* acceptor, std::size_t* sent) {
     auto socket = co_await acceptor->async_accept(asio::use_awaitable);
-    auto information = std::make_shared<const std::string>("{}");
-    detail::Admit admit = [](const detail::Visitor&) { return detail::Welcome::come_in; };
-    WebSocketSettings settings;
-    auto accepting = detail::accept_client(std::move(socket), information, settings, std::move(admit));
-    auto client = co_await std::move(accepting);
+    auto receiving = receive(std::move(socket));
+    const auto client = co_await std::move(receiving);
     const auto notice = std::make_shared<const std::string>(encode_notice(std::string(1'000, 'x')));
     for (;;) {
-        auto written = co_await (*client)->write(notice);
+        auto written = co_await client->write(notice);
         if (!written) co_return;
         *sent += notice->size();
     }
@@ -398,13 +381,13 @@ Task<> flood(asio::ip::tcp::acceptor* acceptor, std::size_t* sent) {
 
 TEST(EnvelopeCarrier, AFloodEndsTheVisit) {
     World world;
-    asio::ip::tcp::acceptor acceptor(world.loop.context, {asio::ip::address_v4::loopback(), 0});
+    auto acceptor = listen_on_loopback(world);
     std::size_t sent = 0;
     world.loop.group.spawn("flood", flood(&acceptor, &sent));
     auto settings = anywhere();
     settings.step = milliseconds(30'000);
     Consumer consumer(world, settings);
-    const auto url = "ws://127.0.0.1:" + std::to_string(acceptor.local_endpoint().port());
+    const auto url = url_of(acceptor).text();
     const auto outcome = outcome_with(world, consumer, {url}, kShort);
     ASSERT_FALSE(outcome);
     EXPECT_THAT(outcome.error().message, HasSubstr(url + ": it sent too much"));
@@ -431,12 +414,12 @@ bool was_called(asio::ip::tcp::acceptor& acceptor) {
 
 TEST(EnvelopeCarrier, ARedirectionLeadsNowhere) {
     World world;
-    asio::ip::tcp::acceptor acceptor(world.loop.context, {asio::ip::address_v4::loopback(), 0});
-    asio::ip::tcp::acceptor target(world.loop.context, {asio::ip::address_v4::loopback(), 0});
-    const auto place = "ws://127.0.0.1:" + std::to_string(target.local_endpoint().port());
+    auto acceptor = listen_on_loopback(world);
+    auto target = listen_on_loopback(world);
+    const auto place = url_of(target).text();
     world.loop.group.spawn("redirecting", redirect(&acceptor, place));
     Consumer consumer(world);
-    const auto url = "ws://127.0.0.1:" + std::to_string(acceptor.local_endpoint().port());
+    const auto url = url_of(acceptor).text();
     const auto outcome = outcome_with(world, consumer, {url}, kShort);
     ASSERT_FALSE(outcome);
     EXPECT_THAT(outcome.error().message, HasSubstr(url));
@@ -453,7 +436,7 @@ LookUp noting(std::vector<std::string>* hosts, std::vector<asio::ip::address> ad
 
 TEST(EnvelopeCarrier, APrivateAddressIsNotCalled) {
     World world;
-    asio::ip::tcp::acceptor near(world.loop.context, {asio::ip::address_v4::loopback(), 0});
+    auto near = listen_on_loopback(world);
     const auto port = std::to_string(near.local_endpoint().port());
     std::vector<std::string> hosts;
     EnvelopeCarrier::Settings settings;

@@ -1,14 +1,11 @@
 // What a relay learns of a node that has found it in a record of a stranger.
 #include <gmock/gmock.h>
 
-#include <boost/asio/ip/tcp.hpp>
-
 #include "myst/base/at_exit.hpp"
+#include "myst/db/fake_relay.hpp"
 #include "myst/db/full_network.hpp"
 #include "myst/db/node_record.hpp"
 #include "myst/db/peer_fixtures.hpp"
-#include "myst/db/relay_fixtures.hpp"
-#include "myst/db/relay_handshake.hpp"
 
 namespace myst::db::test {
 namespace {
@@ -21,26 +18,20 @@ using ::testing::StartsWith;
 
 /// Sends one client a challenge and notes all that the client says. Answers nothing by itself.
 struct CuriousRelay {
-    explicit CuriousRelay(World& world) : acceptor(world.loop.context, {asio::ip::address_v4::loopback(), 0}) {
+    explicit CuriousRelay(World& world) : acceptor(listen_on_loopback(world)) {
         world.loop.group.spawn("curious relay", run());
     }
     asio::ip::tcp::acceptor acceptor;
     std::unique_ptr<WebSocket> client;
     std::vector<std::string> heard;
 
-    [[nodiscard]] RelayUrl url() const {
-        return *RelayUrl::parse("ws://127.0.0.1:" + std::to_string(acceptor.local_endpoint().port()));
-    }
+    [[nodiscard]] RelayUrl url() const { return url_of(acceptor); }
     Task<> run() {
         auto socket = co_await acceptor.async_accept(asio::use_awaitable);
-        auto information = std::make_shared<const std::string>("{}");
-        WebSocketSettings settings;
-        detail::Admit admit_all = [](const detail::Visitor&) { return detail::Welcome::come_in; };
-        auto accepting = detail::accept_client(std::move(socket), information, settings, std::move(admit_all));
-        auto accepted = co_await std::move(accepting);
-        EXPECT_TRUE(accepted && *accepted);
-        if (!accepted) co_return;
-        client = std::move(*accepted);
+        auto receiving = receive(std::move(socket));
+        client = co_await std::move(receiving);
+        EXPECT_TRUE(client);
+        if (!client) co_return;
         const AtExit gone([this] { client.reset(); });
         co_await say(client.get(), encode_challenge("c0ffee"));
         for (;;) {
@@ -55,10 +46,7 @@ struct CuriousRelay {
 };
 
 std::vector<codec::Filter> mailbox() {
-    codec::Filter filter;
-    filter.kinds = {kEnvelopeKind};
-    filter.tags['p'] = {key_of(1).node_key().hex()};
-    return {filter};
+    return envelopes_to(key_of(1).node_key());
 }
 
 std::vector<codec::Filter> proposals() {

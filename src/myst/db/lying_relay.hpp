@@ -1,35 +1,27 @@
 // A relay that lies, for tests.
 #pragma once
 
-#include <boost/asio/ip/tcp.hpp>
-
-#include "myst/db/relay_fixtures.hpp"
-#include "myst/db/relay_handshake.hpp"
+#include "myst/db/fake_relay.hpp"
 
 namespace myst::db::test {
 
 /// Accepts clients one after another; answers every REQ and every NEG-OPEN with the same texts, "$" standing for the
 /// name of the subscription.
 struct LyingRelay {
-    explicit LyingRelay(World& world) : acceptor(world.loop.context, {asio::ip::address_v4::loopback(), 0}) {}
+    explicit LyingRelay(World& world) : acceptor(listen_on_loopback(world)) {}
     asio::ip::tcp::acceptor acceptor;
     std::vector<std::string> answers;
     std::vector<std::string> to_neg_open;
     int connections = 0;
 
-    [[nodiscard]] RelayUrl url() const {
-        return *RelayUrl::parse("ws://127.0.0.1:" + std::to_string(acceptor.local_endpoint().port()));
-    }
+    [[nodiscard]] RelayUrl url() const { return url_of(acceptor); }
     Task<> run() {
         for (;;) {
             auto socket = co_await acceptor.async_accept(asio::use_awaitable);
             ++connections;
-            auto information = std::make_shared<const std::string>("{}");
-            WebSocketSettings settings;
-            detail::Admit admit_all = [](const detail::Visitor&) { return detail::Welcome::come_in; };
-            auto accepting = detail::accept_client(std::move(socket), information, settings, std::move(admit_all));
-            auto client = co_await std::move(accepting);
-            if (client && *client) co_await lie_to(client->get());
+            auto receiving = receive(std::move(socket));
+            const auto client = co_await std::move(receiving);
+            if (client) co_await lie_to(client.get());
         }
     }
     Task<> lie_to(WebSocket* client) {

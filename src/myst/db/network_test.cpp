@@ -17,13 +17,6 @@ std::vector<codec::Filter> proposals() {
     return filters;
 }
 
-std::vector<codec::Filter> envelopes_to(const NodeKey& key) {
-    std::vector<codec::Filter> filters(1);
-    filters[0].kinds = {kEnvelopeKind};
-    filters[0].tags['p'] = {key.hex()};
-    return filters;
-}
-
 /// A relay with the network of the node that runs it.
 class TestNode {
 public:

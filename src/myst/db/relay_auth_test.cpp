@@ -241,9 +241,7 @@ struct ReservedPort {
         socket.bind({asio::ip::address_v4::loopback(), 0});
     }
     [[nodiscard]] std::uint16_t number() const { return socket.local_endpoint().port(); }
-    [[nodiscard]] RelayAccess strict() const {
-        return {RelayUrl::parse("ws://127.0.0.1:" + std::to_string(number())).value(), true};
-    }
+    [[nodiscard]] RelayAccess strict() const { return {loopback_url(number()), true}; }
     asio::ip::tcp::socket socket;
 };
 

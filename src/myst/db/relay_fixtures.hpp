@@ -46,6 +46,10 @@ inline std::unique_ptr<SqliteRecordStore> open_store(StoreLimits limits = {}) {
     return std::move(*store);
 }
 
+inline RelayUrl loopback_url(std::uint16_t port) {
+    return *RelayUrl::parse("ws://127.0.0.1:" + std::to_string(port));
+}
+
 /// Store, hub and server on a free port of the loopback address.
 class TestRelay {
 public:
@@ -72,9 +76,7 @@ public:
         co_await tasks_.join();
         server.reset();
     }
-    [[nodiscard]] RelayUrl url() const {
-        return *RelayUrl::parse("ws://127.0.0.1:" + std::to_string(server->local_port()));
-    }
+    [[nodiscard]] RelayUrl url() const { return loopback_url(server->local_port()); }
 
 private:
     World& world_;

@@ -19,13 +19,6 @@ std::vector<codec::Filter> proposals() {
     return filters;
 }
 
-std::vector<codec::Filter> envelopes_to(const NodeKey& key) {
-    std::vector<codec::Filter> filters(1);
-    filters[0].kinds = {kEnvelopeKind};
-    filters[0].tags['p'] = {key.hex()};
-    return filters;
-}
-
 std::string ok(const codec::Event& event) {
     return encode_ok(event.id, true, "");
 }

@@ -3,14 +3,15 @@
 
 #include <set>
 
+#include "myst/db/fake_relay.hpp"
 #include "myst/db/full_network.hpp"
-#include "myst/db/relay_fixtures.hpp"
-#include "myst/db/relay_handshake.hpp"
 
 namespace myst::db::test {
 
-/// Proposals `from` up to, not including, `to` of a fixed series, each of an author of its own.
-inline std::vector<SharedRecord> series(UnixTime now, std::uint16_t from, std::uint16_t to) {
+/// Proposals `from` up to, not including, `to` of a fixed series, a second apart and each of an author of its own; all
+/// within `span` seconds, after which the times are the same again.
+inline std::vector<SharedRecord> series(UnixTime now, std::uint16_t from, std::uint16_t to,
+                                        std::uint16_t span = 1'000) {
     std::vector<SharedRecord> records;
     for (; from < to; ++from) {
         std::array<std::uint8_t, 32> bytes{};
@@ -18,7 +19,7 @@ inline std::vector<SharedRecord> series(UnixTime now, std::uint16_t from, std::u
         bytes[30] = static_cast<std::uint8_t>(from >> 8);
         bytes[31] = static_cast<std::uint8_t>(from);
         const auto key = crypto::PrivateKey::from(bytes).value();
-        records.push_back(Record::verify(make_proposal(key, now - seconds(from % 1'000))).value());
+        records.push_back(Record::verify(make_proposal(key, now - seconds(from % span))).value());
     }
     return records;
 }
@@ -74,7 +75,7 @@ struct Follower {
 
 /// A relay that answers as a test says.
 struct OddRelay {
-    explicit OddRelay(World& world) : acceptor(world.loop.context, {asio::ip::address_v4::loopback(), 0}) {}
+    explicit OddRelay(World& world) : acceptor(listen_on_loopback(world)) {}
     asio::ip::tcp::acceptor acceptor;
     std::string to_neg_open;           ///< "$" stands for the name
     std::vector<SharedRecord> stored;  ///< handed out to every query
@@ -86,18 +87,13 @@ struct OddRelay {
     std::vector<UnixTime> order;       ///< of the EVENTs, as they came
     int queries = 0;                   ///< other than subscriptions
     std::set<Hash32> asked;            ///< the ids in those
-    [[nodiscard]] RelayUrl url() const {
-        return *RelayUrl::parse("ws://127.0.0.1:" + std::to_string(acceptor.local_endpoint().port()));
-    }
+    [[nodiscard]] RelayUrl url() const { return url_of(acceptor); }
     Task<> run() {
         auto socket = co_await acceptor.async_accept(asio::use_awaitable);
-        auto information = std::make_shared<const std::string>("{}");
-        WebSocketSettings settings;
-        detail::Admit admit_all = [](const detail::Visitor&) { return detail::Welcome::come_in; };
-        auto accepting = detail::accept_client(std::move(socket), information, settings, std::move(admit_all));
-        auto client = co_await std::move(accepting);
-        EXPECT_TRUE(client && *client);
-        if (client && *client) co_await serve(client->get());
+        auto receiving = receive(std::move(socket));
+        const auto client = co_await std::move(receiving);
+        EXPECT_TRUE(client);
+        if (client) co_await serve(client.get());
     }
     Task<> serve(WebSocket* client) {
         for (;;) {

@@ -67,7 +67,7 @@ TEST(Replication, ANodeThatWasAwayFetchesLittleMoreThanItMissed) {
     relay.start();
     const ip::tcp::endpoint target(ip::address_v4::loopback(), relay.server->local_port());
     auto line = std::make_unique<StreamRelay>(world.loop.context, target, 1);
-    Follower follower(world, {*RelayUrl::parse("ws://127.0.0.1:" + std::to_string(line->endpoint().port()))});
+    Follower follower(world, {loopback_url(line->endpoint().port())});
     world.loop.run(catch_up(world, relay, std::move(line), follower));
 }
 
