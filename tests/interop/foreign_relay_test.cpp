@@ -5,9 +5,8 @@
 
 #include <gmock/gmock.h>
 
-#include "myst/db/full_network.hpp"
 #include "myst/db/light_network.hpp"
-#include "myst/db/relay_fixtures.hpp"
+#include "myst/db/replication_fixtures.hpp"
 #include "myst/sys/child_process.hpp"
 
 namespace myst::db::test {
@@ -72,20 +71,6 @@ private:
     std::string url_;
 };
 
-/// A store, its hub and the network of a full node whose only peer is the relay.
-struct FullNode {
-    FullNode(World& world, RelayUrl peer) {
-        FullNetwork::Settings settings;
-        settings.peers = quick_set({std::move(peer)});
-        network =
-            std::make_unique<FullNetwork>(world.loop.executor(), hub, world.clock, world.rng, world.workers, settings);
-    }
-    std::unique_ptr<SqliteRecordStore> store = open_store();
-    SystemClock clock;
-    RecordHub hub{*store, clock, AdmissionPolicy{}};
-    std::unique_ptr<FullNetwork> network;
-};
-
 std::vector<codec::Filter> proposals(std::string country = {}) {
     std::vector<codec::Filter> filters(1);
     filters[0].kinds = {kProposalKind};
@@ -94,27 +79,6 @@ std::vector<codec::Filter> proposals(std::string country = {}) {
         filters[0].tags['c'] = {std::move(country)};
     }
     return filters;
-}
-
-std::vector<codec::Filter> mailbox(const NodeKey& key) {
-    std::vector<codec::Filter> filters(1);
-    filters[0].kinds = {kEnvelopeKind};
-    filters[0].tags['p'] = {key.hex()};
-    return filters;
-}
-
-/// Proposals `from` up to, not including, `to` of a fixed series, a second apart, each of an author of its own.
-std::vector<SharedRecord> series(UnixTime now, std::uint16_t from, std::uint16_t to) {
-    std::vector<SharedRecord> records;
-    for (; from < to; ++from) {
-        std::array<std::uint8_t, 32> bytes{};
-        bytes[0] = 1;
-        bytes[30] = static_cast<std::uint8_t>(from >> 8);
-        bytes[31] = static_cast<std::uint8_t>(from);
-        const auto key = crypto::PrivateKey::from(bytes).value();
-        records.push_back(Record::verify(make_proposal(key, now - seconds(from))).value());
-    }
-    return records;
 }
 
 std::vector<Hash32> ids_of(const std::vector<SharedRecord>& records) {
@@ -197,9 +161,9 @@ Task<> delivers(RelayClient* sender, LightNetwork* recipient, LightNetwork* othe
     std::vector<codec::Event> got;
     std::vector<codec::Event> overheard;
     const auto box =
-        recipient->subscribe(mailbox(key_of(2).node_key()), [&](const auto& each) { got.push_back(each); });
+        recipient->subscribe(envelopes_to(key_of(2).node_key()), [&](const auto& each) { got.push_back(each); });
     const auto wrong =
-        other->subscribe(mailbox(key_of(3).node_key()), [&](const auto& each) { overheard.push_back(each); });
+        other->subscribe(envelopes_to(key_of(3).node_key()), [&](const auto& each) { overheard.push_back(each); });
     // The subscription is not acknowledged, so the sender asks until the first one arrives.
     for (int i = 0; got.empty(); ++i) {
         const auto text = "first " + std::to_string(i);
@@ -212,7 +176,7 @@ Task<> delivers(RelayClient* sender, LightNetwork* recipient, LightNetwork* othe
     co_await publish(sender, Record::verify(envelope).value());
     co_await until([&] { return !got.empty() && got.back() == envelope; });
     EXPECT_THAT(overheard, IsEmpty());
-    auto stored = co_await ask(sender, mailbox(key_of(2).node_key()), 10);
+    auto stored = co_await ask(sender, envelopes_to(key_of(2).node_key()), 10);
     EXPECT_THAT(stored, IsEmpty()) << "an envelope is ephemeral";
 }
 
@@ -244,15 +208,6 @@ TEST_F(ForeignRelay, CanBeReadInPages) {
     world.loop.run(reads_in_pages(author.get(), reader.get(), world.now()));
 }
 
-Task<> until_it_has(RecordHub* hub, std::size_t count) {
-    for (std::size_t found = 0; found != count;) {
-        auto items = co_await hub->items(proposals()[0], 100'000);
-        EXPECT_TRUE(items);
-        found = items ? items->size() : count;
-        co_await sleep_for(milliseconds(20));
-    }
-}
-
 /// Asks for 100 ids at a time: the relay sends an answer's end a delayed ACK after its last record.
 Task<> until_the_relay_has(RelayClient* client, std::vector<SharedRecord> records) {
     for (std::size_t at = 0; at < records.size(); at += 100) {
@@ -267,29 +222,26 @@ Task<> until_the_relay_has(RelayClient* client, std::vector<SharedRecord> record
     }
 }
 
-Task<> reconciles(World* world, RelayClient* author, FullNode* node) {
+Task<> reconciles(World* world, RelayClient* author, Follower* node) {
     const auto now = world->now();
-    auto all = series(now, 0, 1'500);
+    auto all = series(now, 0, 1'500, 1'500);
     // Too many for the fall-back of relays that cannot reconcile, the newest 500.
     std::vector<SharedRecord> theirs(all.begin(), all.begin() + 1'200);
     std::vector<SharedRecord> mine(all.begin() + 1'000, all.end());
     co_await publish_all(author, std::move(theirs));
-    for (auto& record : mine) {
-        auto outcome = co_await node->store->put(record, now);
-        EXPECT_TRUE(outcome && *outcome == PutOutcome::stored);
-    }
+    co_await put_all(*node->store, mine, now);
     world->loop.group.spawn("full node", node->network->run());
-    co_await until_it_has(&node->hub, 1'500);
+    co_await until_it_has(node->hub, 1'500);
     co_await until_the_relay_has(author, std::move(mine));
 }
 
 TEST_F(ForeignRelay, AndAFullNodeHaveTheSameRecordsAfterReconciliation) {
     auto author = client();
-    FullNode node(world, url());
+    Follower node(world, {url()});
     world.loop.run(reconciles(&world, author.get(), &node));
 }
 
-Task<> replicates(World* world, RelayClient* stranger, FullNode* node) {
+Task<> replicates(World* world, RelayClient* stranger, Follower* node) {
     world->loop.group.spawn("full node", node->network->run());
     co_await until([&] { return node->network->relays().front().connected; });
     const auto now = world->now();
@@ -299,12 +251,12 @@ Task<> replicates(World* world, RelayClient* stranger, FullNode* node) {
     auto records = std::vector{Record::verify(own).value()};
     co_await until_the_relay_has(stranger, std::move(records));
     co_await publish(stranger, Record::verify(make_proposal(key_of(2), now)).value());
-    co_await until_it_has(&node->hub, 2);
+    co_await until_it_has(node->hub, 2);
 }
 
 TEST_F(ForeignRelay, AndAFullNodePassEachOtherWhatIsNew) {
     auto stranger = client();
-    FullNode node(world, url());
+    Follower node(world, {url()});
     world.loop.run(replicates(&world, stranger.get(), &node));
 }
 
