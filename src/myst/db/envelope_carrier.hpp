@@ -41,7 +41,6 @@ private:
     [[nodiscard]] RelayClient::Settings visitor(RelayUrl url, asio::ip::address address,
                                                 const detail::Errand& errand) const;
     [[nodiscard]] Task<> visit(RelayUrl url, std::shared_ptr<detail::Errand> errand);
-    [[nodiscard]] Task<> call(RelayUrl url, asio::ip::address address, std::shared_ptr<detail::Errand> errand);
     [[nodiscard]] Task<Result<std::vector<asio::ip::address>>> look_up(std::string host);
 
     asio::any_io_executor executor_;

@@ -120,9 +120,8 @@ void FullNetwork::on_connected(const RelayClient& peer) {
 
 void FullNetwork::follow_new_records() {
     if (peers_.clients().empty() && settings_.found.wanted == 0) return;
-    codec::Filter fresh;
-    fresh.kinds = settings_.replicated;
-    std::vector<codec::Filter> filters(1, std::move(fresh));
+    std::vector<codec::Filter> filters(1);
+    filters[0].kinds = settings_.replicated;
     forwarding_ = hub_.follow(std::move(filters), [this](const SharedRecord& record) {
         // What comes by reconciliation is spread by it: the other peers may have had it for long.
         if (asked_.contains(record->event().id)) return;

@@ -32,10 +32,9 @@ CREATE TABLE record_tags(
     expires_at INTEGER,
     PRIMARY KEY(name, value, kind, created_at DESC, id)) WITHOUT ROWID;)",
         kDeletionSchema,
-        // Ids and keys are random, so each record changes a page of its own in
-        // every index of them: there is one of each, and it holds 8 bytes, of
-        // which 2^32 are tried before two are the same; the row decides. What
-        // was sought by kind has an entry without a name in `record_tags`.
+        // Ids and keys are random, so each record changes a page of its own in every index of them: there is one of
+        // each, and it holds 8 bytes, of which 2^32 are tried before two are the same; the row decides. What was sought
+        // by kind has an entry without a name in `record_tags`.
         R"(
 DROP INDEX records_by_address;
 DROP INDEX records_by_time;

@@ -1,4 +1,4 @@
-// The tables of the record store, as migrations from each version of its file to the next.
+// The tables of the record store.
 #pragma once
 
 #include <string>
@@ -6,6 +6,7 @@
 
 namespace myst::db {
 
+/// SQL from each version of the store's file to the next, for sys::Database::migrate. What is here stays as it is.
 [[nodiscard]] const std::vector<std::string>& record_migrations();
 
 }  // namespace myst::db

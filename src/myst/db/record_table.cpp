@@ -1,11 +1,10 @@
 #include "myst/db/record_table.hpp"
 
-#include "myst/db/record_schema.hpp"
-
 #include <algorithm>
 #include <unordered_set>
 
 #include "myst/codec/record_kinds.hpp"
+#include "myst/db/record_schema.hpp"
 
 namespace myst::db {
 namespace {
@@ -110,8 +109,8 @@ Result<RecordTable> RecordTable::open(const std::string& path, StoreLimits limit
     settings.log_pages = kLogPages;
     auto database = sys::Database::open(path, settings);
     if (!database) return forward_error(database, "record store");
-    if (auto migrated = database->migrate(record_migrations()); !migrated)
-        return forward_error(migrated, "record store");
+    auto migrated = database->migrate(record_migrations());
+    if (!migrated) return forward_error(migrated, "record store");
     RecordTable table(std::move(*database), limits);
     auto count = table.database_.prepare("SELECT count(*) FROM records");
     if (auto row = count.step(); !row) return forward_error(row, "record store");
