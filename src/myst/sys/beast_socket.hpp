@@ -11,17 +11,13 @@
 
 namespace myst::sys {
 
-namespace beast = boost::beast;
-namespace websocket = boost::beast::websocket;
-using boost::system::error_code;
-
 /// Without compression: nothing can unfold into more than the size limit, and a connection needs less memory.
 template <class Stream>
-using WebSocketStream = websocket::stream<Stream, false>;
+using WebSocketStream = boost::beast::websocket::stream<Stream, false>;
 
 /// What an error of Beast means to us.
-[[nodiscard]] tl::unexpected<Error> socket_failure(const char* step, const error_code& ec,
-                                                   const websocket::close_reason& reason = {});
+[[nodiscard]] tl::unexpected<Error> socket_failure(const char* step, const boost::system::error_code& ec,
+                                                   const boost::beast::websocket::close_reason& reason = {});
 
 template <class Stream>
 class BeastSocket final : public WebSocket {
@@ -60,15 +56,15 @@ public:
     }
 
     void abort() override {
-        error_code ignored;
-        beast::get_lowest_layer(stream_).socket().close(ignored);
+        boost::system::error_code ignored;
+        boost::beast::get_lowest_layer(stream_).socket().close(ignored);
     }
 
 private:
     static constexpr std::size_t kKeptBuffer = 16 * 1024;
 
     [[nodiscard]] Task<Result<>> send_close(CloseCode code, std::string text) {
-        websocket::close_reason reason(static_cast<std::uint16_t>(code));
+        boost::beast::websocket::close_reason reason(static_cast<std::uint16_t>(code));
         reason.reason.assign(text.data(), std::min<std::size_t>(text.size(), 120));
         const auto [ec] = co_await stream_.async_close(reason, no_throw);
         if (!ec) co_return Result<>();
@@ -78,19 +74,19 @@ private:
 
     std::shared_ptr<void> keep_alive_;  ///< TLS context, if any
     WebSocketStream<Stream> stream_;
-    beast::flat_buffer buffer_;
+    boost::beast::flat_buffer buffer_;
 };
 
 /// Settings that both sides share; before the handshake.
 template <class Stream>
 void prepare_web_socket(WebSocketStream<Stream>& stream, const WebSocketLimits& settings) {
-    websocket::stream_base::timeout timeout{};
+    boost::beast::websocket::stream_base::timeout timeout{};
     timeout.handshake_timeout = settings.handshake_timeout;
     timeout.idle_timeout = settings.idle_timeout;
     timeout.keep_alive_pings = true;
     stream.set_option(timeout);
     stream.read_message_max(settings.max_message_bytes);
-    beast::get_lowest_layer(stream).expires_never();
+    boost::beast::get_lowest_layer(stream).expires_never();
 }
 
 }  // namespace myst::sys

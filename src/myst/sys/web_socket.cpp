@@ -3,7 +3,11 @@
 
 namespace myst::sys {
 
-tl::unexpected<Error> socket_failure(const char* step, const error_code& ec, const websocket::close_reason& reason) {
+namespace beast = boost::beast;
+namespace websocket = boost::beast::websocket;
+
+tl::unexpected<Error> socket_failure(const char* step, const boost::system::error_code& ec,
+                                     const websocket::close_reason& reason) {
     if (ec == websocket::error::closed) {
         const auto text = printable({reason.reason.data(), reason.reason.size()});
         return fail(ErrorCode::unavailable,
