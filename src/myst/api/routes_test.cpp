@@ -29,6 +29,11 @@ const json::object& operation_of(const Route& route) {
     return openapi().at("paths").at(route.path).at(method).as_object();
 }
 
+const json::value& without_reference(const json::value& schema) {
+    const auto* reference = schema.as_object().if_contains("$ref");
+    return reference ? openapi().at_pointer(std::string(reference->as_string()).substr(1)) : schema;
+}
+
 std::set<std::string> documented_members(const json::object& operation) {
     std::set<std::string> names;
     if (const auto* parameters = operation.if_contains("parameters")) {
@@ -38,7 +43,7 @@ std::set<std::string> documented_members(const json::object& operation) {
         }
     }
     if (const auto* body = operation.if_contains("requestBody")) {
-        const auto& schema = body->at("content").at("application/json").at("schema");
+        const auto& schema = without_reference(body->at("content").at("application/json").at("schema"));
         for (const auto& property : schema.at("properties").as_object()) names.emplace(property.key());
     }
     return names;
