@@ -166,6 +166,54 @@ private:
     Config config_ = default_config();
 };
 
+tl::unexpected<Error> missing(std::string message, std::string cure) {
+    return fail(ErrorCode::invalid_argument, "config: " + std::move(message), std::move(cure));
+}
+
+Result<> check_complete_chain(const ChainConfig& chain) {
+    if (chain.endpoints.empty()) {
+        return missing("chain.endpoints is empty", "set it to the URL of an Ethereum endpoint");
+    }
+    auto urls = chain.endpoints;
+    std::sort(urls.begin(), urls.end());
+    if (std::adjacent_find(urls.begin(), urls.end()) != urls.end()) {
+        return missing("chain.endpoints names one endpoint twice", "an endpoint cannot confirm itself; remove one");
+    }
+    if (chain.quorum > chain.endpoints.size()) {
+        return missing(
+            fmt::format("chain.quorum is {}, but chain.endpoints has {}", chain.quorum, chain.endpoints.size()),
+            "lower it, or add endpoints");
+    }
+    if (chain.confirmations > chain.reorg_limit) {
+        return missing(fmt::format("chain.confirmations is {}, above chain.reorg_limit, which is {}",
+                                   chain.confirmations, chain.reorg_limit),
+                       "lower one or raise the other");
+    }
+    if (chain.lanes.is_zero() || chain.token.is_zero()) {
+        return missing(fmt::format("chain.{} is not set", chain.lanes.is_zero() ? "lanes" : "token"),
+                       "set it to the contract's address on this chain");
+    }
+    return {};
+}
+
+Result<> check_complete_db(const DbConfig& db) {
+    if (db.listen.empty() && db.relays.empty()) {
+        return missing("db.listen and db.relays are both empty: the node would find nobody",
+                       "set db.relays to relays to use, or db.listen to run one");
+    }
+    if ((db.auth_for_mailboxes || db.gift_wraps) && !db.public_url) {
+        return missing(fmt::format("db.{} is true, but db.public_url is empty: no client could prove who it is",
+                                   db.auth_for_mailboxes ? "auth_for_mailboxes" : "gift_wraps"),
+                       "set db.public_url to the URL at which clients reach the relay");
+    }
+    if (const auto& url = db.public_url; url && !db.private_peers && !is_for_strangers(*url)) {
+        return missing(fmt::format("db.public_url \"{}\" is no address that other nodes connect to", url->text()),
+                       "give a public address or name, and port 80, 443, or one from 1024; in a test network set "
+                       "db.private_peers = true");
+    }
+    return {};
+}
+
 }  // namespace
 
 Config default_config() {
@@ -188,45 +236,8 @@ Result<Config> parse_config(std::string_view text, std::string_view source) {
 }
 
 Result<> check_complete(const Config& config) {
-    const auto missing = [](std::string message, std::string cure) {
-        return fail(ErrorCode::invalid_argument, "config: " + std::move(message), std::move(cure));
-    };
-    if (config.chain.endpoints.empty()) {
-        return missing("chain.endpoints is empty", "set it to the URL of an Ethereum endpoint");
-    }
-    auto urls = config.chain.endpoints;
-    std::sort(urls.begin(), urls.end());
-    if (std::adjacent_find(urls.begin(), urls.end()) != urls.end()) {
-        return missing("chain.endpoints names one endpoint twice", "an endpoint cannot confirm itself; remove one");
-    }
-    if (config.chain.quorum > config.chain.endpoints.size()) {
-        return missing(fmt::format("chain.quorum is {}, but chain.endpoints has {}", config.chain.quorum,
-                                   config.chain.endpoints.size()),
-                       "lower it, or add endpoints");
-    }
-    if (config.chain.confirmations > config.chain.reorg_limit) {
-        return missing(fmt::format("chain.confirmations is {}, above chain.reorg_limit, which is {}",
-                                   config.chain.confirmations, config.chain.reorg_limit),
-                       "lower one or raise the other");
-    }
-    if (config.chain.lanes.is_zero() || config.chain.token.is_zero()) {
-        return missing(fmt::format("chain.{} is not set", config.chain.lanes.is_zero() ? "lanes" : "token"),
-                       "set it to the contract's address on this chain");
-    }
-    if (config.db.listen.empty() && config.db.relays.empty()) {
-        return missing("db.listen and db.relays are both empty: the node would find nobody",
-                       "set db.relays to relays to use, or db.listen to run one");
-    }
-    if ((config.db.auth_for_mailboxes || config.db.gift_wraps) && !config.db.public_url) {
-        return missing(fmt::format("db.{} is true, but db.public_url is empty: no client could prove who it is",
-                                   config.db.auth_for_mailboxes ? "auth_for_mailboxes" : "gift_wraps"),
-                       "set db.public_url to the URL at which clients reach the relay");
-    }
-    if (const auto& url = config.db.public_url; url && !config.db.private_peers && !is_for_strangers(*url)) {
-        return missing(fmt::format("db.public_url \"{}\" is no address that other nodes connect to", url->text()),
-                       "give a public address or name, and port 80, 443, or one from 1024; in a test network set "
-                       "db.private_peers = true");
-    }
+    if (auto chain = check_complete_chain(config.chain); !chain) return chain;
+    if (auto db = check_complete_db(config.db); !db) return db;
     if (config.provider.autostart && !config.provider.enabled) {
         return missing("provider.autostart is true, but provider.enabled is false", "set provider.enabled to true");
     }

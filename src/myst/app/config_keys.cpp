@@ -292,11 +292,10 @@ void add_db(Keys& keys) {
         "db", "relays", {}, "ws:// or wss:// URLs", [](std::string_view value) { return is_url(value, "ws", "wss"); },
         "Relays to replicate with, or to ask as a light client. A full node keeps a connection to each of them.",
         [](Config& c) -> Texts& { return c.db.relays; }));
-    keys.push_back(
-        number("db", "peer_target", 8, 0, kMaxListItems,
-               "Relays that a full node keeps connections to, those of db.relays included. Those it finds by "
-               "itself, in records, are two at least. 0: none but db.relays.",
-               [](Config& c) -> std::uint32_t& { return c.db.peer_target; }));
+    keys.push_back(number("db", "peer_target", 8, 0, kMaxListItems,
+                          "Relays that a full node keeps connections to, those of db.relays included. Those it finds "
+                          "by itself, in records, are two at least. 0: none but db.relays.",
+                          [](Config& c) -> std::uint32_t& { return c.db.peer_target; }));
     keys.push_back(relay_address(
         "db", "public_url",
         "Where others reach the embedded relay. Clients can then prove who they are (NIP-42), and other full nodes "
