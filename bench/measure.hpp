@@ -11,8 +11,6 @@
 #include <fstream>
 #include <vector>
 
-#include <unistd.h>
-
 #include "myst/base/check.hpp"
 #include "myst/base/clock.hpp"
 

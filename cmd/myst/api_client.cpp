@@ -20,7 +20,6 @@ namespace websocket = boost::beast::websocket;
 constexpr std::string_view kDefaultUrl = "http://127.0.0.1:4449";
 constexpr std::size_t kMaxFileBytes = 256;
 constexpr std::size_t kMaxReplyBytes = std::size_t{16} << 20;
-constexpr std::size_t kMaxEventBytes = std::size_t{1} << 20;
 
 std::string how_to_start() {
     return "start it with \"mystd --config FILE\"; if it runs elsewhere, use --data-dir";

@@ -15,6 +15,9 @@
 
 namespace myst::console {
 
+/// Bytes of a message of the event stream, at most.
+inline constexpr std::size_t kMaxEventBytes = std::size_t{1} << 20;
+
 /// A successful answer of the API.
 struct Reply {
     std::string text;         ///< as it came, for --json

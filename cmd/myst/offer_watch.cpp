@@ -20,8 +20,6 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t kMaxEventBytes = std::size_t{1} << 20;
-
 /// What was shown, and prints what is different.
 class Shown {
 public:

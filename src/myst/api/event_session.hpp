@@ -9,6 +9,7 @@
 
 namespace myst::api {
 
+/// Bounds of the event stream (docs/api.md, "Events").
 struct EventSettings {
     std::size_t max_clients = 16;
     std::size_t max_message_bytes = 16 * 1024;  ///< from a client

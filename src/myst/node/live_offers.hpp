@@ -11,6 +11,7 @@
 
 namespace myst::node {
 
+/// How often what no record tells is looked for, and how much is held.
 struct LiveOffersSettings {
     /// Between looks at everything. They see what no record tells: changes on the chain, records that a lost connection
     /// has swallowed.
@@ -21,7 +22,7 @@ struct LiveOffersSettings {
     std::size_t max_waiting = 10'000;                ///< records not looked at; beyond it everything is looked at anew
 };
 
-/// Works only while `next` is waiting. `context` outlives it.
+/// Works only while `next` is waiting. `context` outlives it. Control thread.
 class LiveOffers final : public OfferWatch {
 public:
     LiveOffers(Context& context, ProposalFilter filter, LiveOffersSettings settings = {});
