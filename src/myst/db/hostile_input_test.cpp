@@ -204,7 +204,8 @@ struct Answer {
 };
 
 Task<Answer> ask(WebSocket* socket, codec::Filter filter, Hash32 wanted) {
-    std::vector<codec::Filter> filters(1, std::move(filter));
+    std::vector<codec::Filter> filters(1);
+    filters[0] = std::move(filter);
     co_await say(socket, encode_req("q", filters));
     Answer answer;
     for (;;) {

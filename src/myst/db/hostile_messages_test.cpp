@@ -2,6 +2,7 @@
 #include <cstdlib>
 #include <random>
 
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/write.hpp>
 
 #include "myst/db/relay_fixtures.hpp"

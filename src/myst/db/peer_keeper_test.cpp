@@ -52,7 +52,7 @@ Task<> announce(RecordHub& hub, World& world, std::uint8_t n, const char* url, c
 struct FakePeers {
     explicit FakePeers(World& world, PeerKeeper::Settings settings, const std::vector<std::string>& configured = {},
                        ports::ProviderRegistry* registry = nullptr)
-        : world_(world),
+        : group(world.loop.group),
           hub(*store, world.clock, AdmissionPolicy{}, registry),
           keeper(
               world.loop.executor(), hub, world.clock, world.rng, urls(configured),
@@ -77,9 +77,9 @@ struct FakePeers {
         for (const auto& text : texts) result.push_back(url_of(text));
         return result;
     }
-    void start() { world_.loop.group.spawn("keeper", keeper.run()); }
+    void start() { group.spawn("keeper", keeper.run()); }
 
-    World& world_;
+    TaskGroup& group;
     std::unique_ptr<SqliteRecordStore> store = open_store();
     RecordHub hub;
     std::vector<std::string> visits;
