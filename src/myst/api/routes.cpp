@@ -206,10 +206,10 @@ unsigned status_of(ErrorCode code) {
         case ErrorCode::insufficient_funds: return 402;
         case ErrorCode::permission_denied: return 403;
         case ErrorCode::not_found: return 404;
-        case ErrorCode::already_exists: return 409;
+        case ErrorCode::already_exists:
         case ErrorCode::failed_precondition: return 409;
         case ErrorCode::limit_exceeded: return 429;
-        case ErrorCode::io: return 500;
+        case ErrorCode::io:
         case ErrorCode::internal: return 500;
         case ErrorCode::invalid_data: return 502;
         case ErrorCode::unavailable: return 503;
