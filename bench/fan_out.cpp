@@ -161,7 +161,7 @@ Task<> listen_to_all(db::RelayUrl url, std::size_t count, std::vector<nanosecond
         while (i >= subscribed + kConnecting) co_await sleep_for(milliseconds(1));
         group.spawn("subscriber", listen(url, i, subscribed, delays));
     }
-    while (subscribed < count) co_await sleep_for(milliseconds(1));
+    while (subscribed < count) co_await sleep_for(milliseconds(1));  // NOLINT(bugprone-infinite-loop): listen counts
     std::cout << "ready" << std::endl;  // NOLINT(performance-avoid-endl): the other side waits for it
     asio::posix::stream_descriptor input(executor, dup(STDIN_FILENO));
     std::array<char, 1> nothing{};
