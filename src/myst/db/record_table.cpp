@@ -338,6 +338,7 @@ void RecordTable::arrange(std::vector<Found>& found, std::size_t limit) {
 
 Result<std::vector<Hash32>> RecordTable::find(const std::vector<codec::Filter>& filters, std::size_t limit,
                                               UnixTime now) {
+    const sys::StepLimit limited(database_, limits_.search_steps);
     std::vector<Found> all;
     for (const auto& filter : filters) {
         auto found = find_one(filter, limit, now);
@@ -352,6 +353,7 @@ Result<std::vector<Hash32>> RecordTable::find(const std::vector<codec::Filter>& 
 }
 
 Result<std::vector<SyncItem>> RecordTable::items(const codec::Filter& filter, std::size_t limit, UnixTime now) {
+    const sys::StepLimit limited(database_, limits_.comparison_steps);
     auto found = find_one(filter, limit, now);
     if (!found) return forward_error(found);
     std::vector<SyncItem> items;

@@ -29,7 +29,9 @@ struct StoreLimits {
     std::size_t names_per_author = 4;  ///< records of one addressable kind: `d` tags of its proposals
     std::size_t deletions = 50'000;    ///< deletion requests in all
     std::size_t deletions_per_author = 100;
-    AuthorShare stranger{8, 2, 4, 25'000};  ///< of an author who is not registered
+    std::uint64_t search_steps = 10'000'000;       ///< of SQLite's machine, for one request: about 0.2 s
+    std::uint64_t comparison_steps = 100'000'000;  ///< to read a set that is compared
+    AuthorShare stranger{8, 2, 4, 25'000};         ///< of an author who is not registered
     [[nodiscard]] AuthorShare share_of(Standing author) const {
         if (author == Standing::stranger) return stranger;
         return {records_per_author, names_per_author, deletions_per_author, deletions};

@@ -340,6 +340,27 @@ TEST(RecordTable, AFileOfTheFirstSchemaIsBroughtUpToDate) {
     for (const char* suffix : {"", "-wal", "-shm"}) std::remove((path + suffix).c_str());
 }
 
+TEST(RecordTable, AQuestionThatCostsTooMuchIsRefusedAndTheNextIsAnswered) {
+    StoreLimits limits;
+    limits.search_steps = 4'000;
+    auto table = open_table(limits);
+    for (int i = 0; i < 600; ++i) {
+        const std::vector<codec::Tag> tags = {{"s", i % 2 == 0 ? "even" : "odd"}, {"c", i % 2 == 0 ? "XX" : "YY"}};
+        ASSERT_EQ(put(table, make_record(key_of(1), 1, kNow + seconds(i), tags)), PutOutcome::stored);
+    }
+    codec::Filter costly;  // either tag is that of half the records, and none has both
+    costly.kinds = {1};
+    costly.tags['s'] = {"even"};
+    costly.tags['c'] = {"YY"};
+    const auto refused = table.find({costly}, 100, kNow);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::limit_exceeded);
+    codec::Filter cheap;
+    cheap.kinds = {1};
+    cheap.tags['s'] = {"even"};
+    EXPECT_EQ(table.find({cheap}, 50, kNow).value().size(), 50U);
+}
+
 TEST(RecordTable, KeysThatBeginAlikeAreTwoAuthors) {
     auto table = open_table();
     std::array<std::uint8_t, 32> other{};

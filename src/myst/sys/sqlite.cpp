@@ -25,6 +25,8 @@ tl::unexpected<Error> sqlite_failure(sqlite3* handle, int code, std::string_view
         case SQLITE_LOCKED:
             return fail(ErrorCode::unavailable, std::move(message), "is another mystd running on this data folder?");
         case SQLITE_FULL: return fail(ErrorCode::io, std::move(message), "free some disk space");
+        case SQLITE_INTERRUPT:
+            return fail(ErrorCode::limit_exceeded, "it takes too much work to find", "ask for something rarer");
         case SQLITE_CONSTRAINT: return fail(ErrorCode::already_exists, std::move(message));
         default: return fail(ErrorCode::io, std::move(message));
     }
@@ -35,6 +37,8 @@ int move_long_log(void*, sqlite3* handle, const char* schema, int pages) {
     if (pages < kLongLog) return SQLITE_OK;
     return sqlite3_wal_checkpoint_v2(handle, schema, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
 }
+
+constexpr int kStepsAtOnce = 1'000;
 
 /// Counting its memory costs SQLite a lock for each piece of it, and nobody asks for the count. Refused once SQLite is
 /// in use, which does no harm.
@@ -205,6 +209,21 @@ Bytes Statement::blob(int column) const {
 
 bool Statement::is_null(int column) const {
     return sqlite3_column_type(handle_, column) == SQLITE_NULL;
+}
+
+StepLimit::StepLimit(Database& database, std::uint64_t steps) : handle_(database.handle_), left_(steps / kStepsAtOnce) {
+    sqlite3_progress_handler(handle_, kStepsAtOnce, &StepLimit::count, this);
+}
+
+StepLimit::~StepLimit() {
+    sqlite3_progress_handler(handle_, 0, nullptr, nullptr);
+}
+
+int StepLimit::count(void* self) {
+    auto& left = static_cast<StepLimit*>(self)->left_;
+    if (left == 0) return 1;
+    --left;
+    return 0;
 }
 
 Result<Transaction> Transaction::begin(Database& database) {

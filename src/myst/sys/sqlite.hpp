@@ -65,8 +65,25 @@ public:
     [[nodiscard]] std::int64_t last_insert_id() const;
 
 private:
+    friend class StepLimit;
     explicit Database(sqlite3* handle) : handle_(handle) {}
     sqlite3* handle_ = nullptr;
+};
+
+/// While it lives, the statements of a database together may take so many steps of SQLite's virtual machine; then they
+/// fail with limit_exceeded. A row that is looked at costs about ten, a step some ten nanoseconds. Counted in
+/// thousands. One at a time for a database, which must outlive it.
+class StepLimit {
+public:
+    StepLimit(Database& database, std::uint64_t steps);
+    ~StepLimit();
+    StepLimit(const StepLimit&) = delete;
+    StepLimit& operator=(const StepLimit&) = delete;
+
+private:
+    static int count(void* self);
+    sqlite3* handle_;
+    std::uint64_t left_;  ///< thousands of steps
 };
 
 /// A prepared statement. Bind with `bind`, then `step` until it returns false, then `reset` (done by `run`, too).

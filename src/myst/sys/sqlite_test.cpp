@@ -30,6 +30,22 @@ TEST(Sqlite, BindsAndReadsEveryType) {
     EXPECT_FALSE(*select.step());
 }
 
+TEST(Sqlite, WorkBeyondALimitIsRefusedAndTheNextStatementRuns) {
+    auto database = memory_database();
+    auto count = database.prepare(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<?) SELECT count(*) FROM n");
+    {
+        const StepLimit limited(database, 50'000);
+        EXPECT_TRUE(count.with(100).step());
+        const auto refused = count.with(100'000).step();
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().code, ErrorCode::limit_exceeded);
+        EXPECT_FALSE(count.with(100'000).step()) << "the limit is for all statements together";
+    }
+    ASSERT_TRUE(*count.with(100'000).step());
+    EXPECT_EQ(count.integer(0), 100'000);
+}
+
 TEST(Sqlite, ATransactionRollsBackUnlessCommitted) {
     auto database = memory_database();
     ASSERT_TRUE(database.execute("CREATE TABLE t(a)"));
