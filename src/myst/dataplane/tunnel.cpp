@@ -181,7 +181,7 @@ int Tunnel::wait_milliseconds(wireguard::Now time) const {
     const auto deadline = device_.next_deadline();
     auto wait = kLongestWait;
     if (deadline) wait = std::min(wait, std::chrono::ceil<milliseconds>(*deadline - time.steady));
-    return static_cast<int>(std::max(wait, milliseconds(0)).count());
+    return static_cast<int>(std::max(wait, kTimeStep).count());
 }
 
 }  // namespace myst::dataplane

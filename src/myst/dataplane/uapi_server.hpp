@@ -10,7 +10,7 @@
 
 namespace myst::dataplane {
 
-/// Serves a few clients at a time without blocking; whoever says nothing for long is dropped. One thread.
+/// Serves a few clients at a time without blocking; one more drops the one that has been there longest. One thread.
 class UapiServer {
 public:
     static constexpr const char* kFolder = "/var/run/wireguard";
