@@ -13,8 +13,9 @@ constexpr std::size_t kMaxDatagrams = 8 * wireguard::kMaxGroDatagrams;
 
 }  // namespace
 
-Incoming::Incoming(wireguard::Device& device, wireguard::Aead& aead, wireguard::CoalesceSettings coalesce)
-    : device_(device), aead_(aead), coalescer_(kMaxDatagrams, coalesce), memory_(kMessages * kBuffer) {
+Incoming::Incoming(wireguard::Device& device, wireguard::Aead& aead, wireguard::CoalesceSettings coalesce,
+                   sys::PacketMemory& memory)
+    : device_(device), aead_(aead), coalescer_(kMaxDatagrams, coalesce), memory_(memory.take(kMemory)) {
     messages_.reserve(kMessages);
     jobs_.reserve(kMaxDatagrams);
     arrivals_.reserve(kMaxDatagrams);
@@ -23,7 +24,7 @@ Incoming::Incoming(wireguard::Device& device, wireguard::Aead& aead, wireguard::
 bool Incoming::pump(UdpLink& link, sys::TunDevice& tun, wireguard::Now now, wireguard::Actions& out) {
     messages_.clear();
     for (std::size_t i = 0; i < kMessages; ++i) {
-        messages_.push_back({{}, std::span(memory_).subspan(i * kBuffer, kBuffer), 0});
+        messages_.push_back({{}, memory_.subspan(i * kBuffer, kBuffer), 0});
     }
     const std::size_t count = link.receive(messages_);
     for (std::size_t i = 0; i < count; ++i) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "myst/dataplane/udp_link.hpp"
+#include "myst/sys/packet_memory.hpp"
 #include "myst/sys/tun_device.hpp"
 #include "myst/wireguard/aead/aead.hpp"
 #include "myst/wireguard/device.hpp"
@@ -23,7 +24,11 @@ class Incoming {
 public:
     static constexpr std::size_t kMaxHandshakes = 1'024;  ///< that wait
 
-    Incoming(wireguard::Device& device, wireguard::Aead& aead, wireguard::CoalesceSettings coalesce);
+    /// Bytes that it takes of the memory.
+    static constexpr std::size_t kMemory = 8 * 65'536;
+
+    Incoming(wireguard::Device& device, wireguard::Aead& aead, wireguard::CoalesceSettings coalesce,
+             sys::PacketMemory& memory);
 
     /// Takes what the sockets have, up to a bound, so that the other direction gets its turn. True: there may be more.
     [[nodiscard]] bool pump(UdpLink& link, sys::TunDevice& tun, wireguard::Now now, wireguard::Actions& out);
@@ -34,7 +39,7 @@ public:
 
 private:
     static constexpr std::size_t kMessages = 8;
-    static constexpr std::size_t kBuffer = 65'536;
+    static constexpr std::size_t kBuffer = kMemory / kMessages;
     /// What the batch under way brings of one session.
     struct Session {
         wireguard::KeypairPtr keypair;
@@ -57,7 +62,7 @@ private:
     wireguard::Device& device_;
     wireguard::Aead& aead_;
     wireguard::Coalescer coalescer_;
-    std::vector<std::uint8_t> memory_;
+    std::span<std::uint8_t> memory_;
     std::vector<sys::UdpMessage> messages_;
     std::vector<wireguard::AeadJob> jobs_;
     std::vector<Arrival> arrivals_;  ///< of each job

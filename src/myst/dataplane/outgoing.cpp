@@ -24,7 +24,7 @@ bool Outgoing::pump(sys::TunDevice& tun, wireguard::Now now, wireguard::Actions&
             break;
         }
         bytes += *size;
-        take(BytesView(buffer_).first(*size), now, out);
+        take(buffer_.first(*size), now, out);
     }
     flush(now, out);
     return more;

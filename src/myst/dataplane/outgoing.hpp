@@ -11,13 +11,16 @@ namespace myst::dataplane {
 /// One thread. Allocates nothing for a packet, except one that has to wait for a session.
 class Outgoing {
 public:
-    Outgoing(wireguard::Device& device, Sealer& sealer) : device_(device), sealer_(sealer), buffer_(kBuffer) {}
+    /// Bytes that it takes of the memory.
+    static constexpr std::size_t kMemory = sys::TunDevice::kMaxRead + 64;
+
+    Outgoing(wireguard::Device& device, Sealer& sealer, sys::PacketMemory& memory)
+        : device_(device), sealer_(sealer), buffer_(memory.take(kMemory)) {}
 
     /// Takes what the interface has, up to a bound, so that the other direction gets its turn. True: there may be more.
     [[nodiscard]] bool pump(sys::TunDevice& tun, wireguard::Now now, wireguard::Actions& out);
 
 private:
-    static constexpr std::size_t kBuffer = sys::TunDevice::kMaxRead + 64;
     /// What the batch under way sends to one peer.
     struct Session {
         wireguard::PeerId peer{};
@@ -32,7 +35,7 @@ private:
 
     wireguard::Device& device_;
     Sealer& sealer_;
-    std::vector<std::uint8_t> buffer_;
+    std::span<std::uint8_t> buffer_;
     std::vector<Session> sessions_;  ///< few: peers with packets in one batch
 };
 

@@ -9,13 +9,12 @@
 namespace myst::dataplane {
 namespace {
 
-// Four super-packets with their headers and tags; more does not fit a processor's second cache beside what is read.
-constexpr std::size_t kMemory = 320 * 1024;
 constexpr std::size_t kMaxEntries = 2'048;
 
 }  // namespace
 
-Sealer::Sealer(wireguard::Aead& aead, UdpLink& link) : aead_(aead), link_(link), memory_(kMemory) {
+Sealer::Sealer(wireguard::Aead& aead, UdpLink& link, sys::PacketMemory& memory)
+    : aead_(aead), link_(link), memory_(memory.take(kMemory)) {
     jobs_.reserve(kMaxEntries);
     entries_.reserve(kMaxEntries);
     sizes_.reserve(kMaxEntries);
@@ -37,7 +36,7 @@ std::span<std::uint8_t> Sealer::add(const wireguard::Keypair& keypair, std::uint
     CHECK(has_room(1, size));
     const std::size_t padded = padded_size(size);
     const std::size_t total = wireguard::kDataHeaderSize + padded + wireguard::kTagSize;
-    const auto message = std::span(memory_).subspan(used_, total);
+    const auto message = memory_.subspan(used_, total);
     const auto header = wireguard::DataHeader{keypair.indexes().remote, counter}.encode();
     std::copy(header.begin(), header.end(), message.begin());
     const auto padding = message.subspan(wireguard::kDataHeaderSize + size, padded - size);
@@ -58,7 +57,7 @@ sys::UdpMessage Sealer::message_of(std::size_t first, std::size_t& next) {
     const auto count = wireguard::gso_run(std::span(sizes_).subspan(first, same - first), limits);
     next = first + count;
     const auto& last = entries_[next - 1];
-    return {to_socket_address(entry.to), std::span(memory_).subspan(entry.at, last.at + last.size - entry.at),
+    return {to_socket_address(entry.to), memory_.subspan(entry.at, last.at + last.size - entry.at),
             count > 1 ? static_cast<std::uint16_t>(entry.size) : std::uint16_t{0}};
 }
 

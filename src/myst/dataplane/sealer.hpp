@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "myst/dataplane/udp_link.hpp"
+#include "myst/sys/packet_memory.hpp"
 #include "myst/wireguard/aead/aead.hpp"
 #include "myst/wireguard/device.hpp"
 
@@ -22,7 +23,11 @@ public:
     /// The largest message: what is full of it must still have room for one.
     static constexpr std::size_t kMaxMessage = wireguard::sealed_size(wireguard::kMaxInnerPacket);
 
-    Sealer(wireguard::Aead& aead, UdpLink& link);
+    /// Bytes that it takes of the memory: four super-packets with headers and tags. More does not fit a processor's
+    /// second cache beside what is read.
+    static constexpr std::size_t kMemory = 320 * 1024;
+
+    Sealer(wireguard::Aead& aead, UdpLink& link, sys::PacketMemory& memory);
 
     /// Padding does not make a packet longer than this; the interface's MTU.
     void set_mtu(std::size_t mtu) { mtu_ = mtu; }
@@ -50,7 +55,7 @@ private:
     UdpLink& link_;
     std::size_t mtu_ = 0;
     std::size_t used_ = 0;
-    std::vector<std::uint8_t> memory_;
+    std::span<std::uint8_t> memory_;
     std::vector<wireguard::AeadJob> jobs_;
     std::vector<Entry> entries_;
     std::vector<std::size_t> sizes_;  ///< of the entries

@@ -15,6 +15,8 @@
 namespace myst::dataplane {
 namespace {
 
+// Each buffer begins at a cache line.
+constexpr std::size_t kMemory = Sealer::kMemory + Outgoing::kMemory + Incoming::kMemory + 3 * std::size_t{64};
 constexpr std::size_t kHandshakesPerTurn = 4;  ///< each costs as much as hundreds of packets
 constexpr milliseconds kTimeStep{5};           ///< timers need not be more exact
 constexpr std::size_t kTurnsBetweenLooks = 64;
@@ -54,9 +56,10 @@ Tunnel::Tunnel(sys::TunDevice tun, UdpLink link, UapiServer uapi, const Settings
       device_(rng),
       wanted_{link_.port(), 0},
       applied_(wanted_),
-      sealer_(*aead_, link_),
-      outgoing_(device_, sealer_),
-      incoming_(device_, *aead_, {tun_.offloads().tcp_segments, tun_.offloads().udp_segments}) {}
+      memory_(kMemory),
+      sealer_(*aead_, link_, memory_),
+      outgoing_(device_, sealer_, memory_),
+      incoming_(device_, *aead_, {tun_.offloads().tcp_segments, tun_.offloads().udp_segments}, memory_) {}
 
 Result<> Tunnel::watch_descriptors(int stop) {
     poll_.reset(::epoll_create1(EPOLL_CLOEXEC));

@@ -60,6 +60,7 @@ private:
     wireguard::Device device_;
     wireguard::SocketSettings wanted_;   ///< what `wg` asked for
     wireguard::SocketSettings applied_;  ///< and what is in force
+    sys::PacketMemory memory_;
     Sealer sealer_;
     Outgoing outgoing_;
     Incoming incoming_;

@@ -1,5 +1,6 @@
 #include "myst/wireguard/offload/checksum.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include "myst/wireguard/offload/ip_header.hpp"
@@ -8,33 +9,86 @@ namespace myst::wireguard {
 
 namespace {
 
-constexpr std::size_t kWord = 8;
-constexpr std::size_t kAtOnce = 4;  ///< words summed independently, so that none waits for the one before
+// Several words at once, as many as the widest registers hold.
+typedef std::uint64_t Words2 __attribute__((vector_size(16)));
+typedef std::uint64_t Words4 __attribute__((vector_size(32)));
+typedef std::uint64_t Words8 __attribute__((vector_size(64)));
 
-std::uint64_t load_word(const std::uint8_t* at) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, at, sizeof word);
-    return word;
+constexpr std::uint64_t kLowHalf = 0xffffffff;
+
+/// Of the bytes, which are copied on the way unless `to` is null. Halves of 32 bits go into sums of 64, which do not
+/// overflow and fold to the same.
+template <class Words>
+[[gnu::always_inline]] inline ChecksumSum sum_with(BytesView bytes, std::uint8_t* to) {
+    Words sums{};
+    std::size_t at = 0;
+    for (; bytes.size() - at >= sizeof(Words); at += sizeof(Words)) {
+        Words words;
+        std::memcpy(&words, bytes.data() + at, sizeof words);
+        if (to != nullptr) std::memcpy(to + at, &words, sizeof words);
+        sums += (words & kLowHalf) + (words >> 32);
+    }
+    ChecksumSum sum = 0;
+    for (std::size_t i = 0; i < sizeof(Words) / sizeof(std::uint64_t); ++i) sum += sums[i];
+    for (; at < bytes.size(); at += sizeof(std::uint64_t)) {
+        const std::size_t left = std::min(sizeof(std::uint64_t), bytes.size() - at);
+        std::uint64_t word = 0;
+        std::memcpy(&word, bytes.data() + at, left);
+        if (to != nullptr) std::memcpy(to + at, &word, left);
+        sum += (word & kLowHalf) + (word >> 32);
+    }
+    return sum;
 }
 
-/// Halves of 32 bits: a 64-bit sum of them does not overflow, and folds to the same.
-std::uint64_t halves(std::uint64_t word) {
-    return (word >> 32) + (word & 0xffffffff);
+using Sum = ChecksumSum (*)(BytesView, std::uint8_t*);
+
+ChecksumSum sum_anywhere(BytesView bytes, std::uint8_t* to) {
+    return sum_with<Words2>(bytes, to);
+}
+
+#if defined(__x86_64__)
+[[gnu::target("avx2")]] ChecksumSum sum_avx2(BytesView bytes, std::uint8_t* to) {
+    return sum_with<Words4>(bytes, to);
+}
+
+[[gnu::target("avx512f")]] ChecksumSum sum_avx512(BytesView bytes, std::uint8_t* to) {
+    return sum_with<Words8>(bytes, to);
+}
+
+Sum fastest() {
+    if (__builtin_cpu_supports("avx512f")) return sum_avx512;
+    return __builtin_cpu_supports("avx2") ? sum_avx2 : sum_anywhere;
+}
+#else
+Sum fastest() {
+    return sum_anywhere;
+}
+#endif
+
+ChecksumSum sum_and_copy(BytesView bytes, std::uint8_t* to) {
+    constexpr std::size_t kShort = 64;  // no wide vector fits
+    if (bytes.size() < kShort) return sum_anywhere(bytes, to);
+    static const Sum sum = fastest();
+    return sum(bytes, to);
 }
 
 }  // namespace
 
 ChecksumSum sum_of(BytesView bytes) {
-    const auto* at = bytes.data();
-    auto left = bytes.size();
-    std::array<std::uint64_t, kAtOnce> sums{};
-    for (; left >= kAtOnce * kWord; at += kAtOnce * kWord, left -= kAtOnce * kWord) {
-        for (std::size_t i = 0; i < kAtOnce; ++i) sums[i] += halves(load_word(at + i * kWord));
-    }
-    for (; left >= kWord; at += kWord, left -= kWord) sums[0] += halves(load_word(at));
-    std::uint64_t rest = 0;
-    if (left != 0) std::memcpy(&rest, at, left);
-    return sums[0] + sums[1] + sums[2] + sums[3] + halves(rest);
+    return sum_and_copy(bytes, nullptr);
+}
+
+ChecksumSum copy_and_sum(BytesView bytes, std::uint8_t* to) {
+    return sum_and_copy(bytes, to);
+}
+
+std::vector<ChecksumSum> sums_by_every_way(BytesView bytes) {
+    std::vector<ChecksumSum> sums{sum_anywhere(bytes, nullptr)};
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2")) sums.push_back(sum_avx2(bytes, nullptr));
+    if (__builtin_cpu_supports("avx512f")) sums.push_back(sum_avx512(bytes, nullptr));
+#endif
+    return sums;
 }
 
 ChecksumSum sum_of_word(std::uint16_t value) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <vector>
 
 #include "myst/base/bytes.hpp"
 
@@ -14,6 +15,12 @@ using ChecksumSum = std::uint64_t;
 
 /// Of the bytes as 16-bit words; a last odd byte is followed by a zero.
 [[nodiscard]] ChecksumSum sum_of(BytesView bytes);
+
+/// The same, and copies them to `to`, which has room for them and does not overlap.
+[[nodiscard]] ChecksumSum copy_and_sum(BytesView bytes, std::uint8_t* to);
+
+/// For tests: `sum_of` by each of its ways that this processor can go.
+[[nodiscard]] std::vector<ChecksumSum> sums_by_every_way(BytesView bytes);
 
 /// Of one 16-bit word that stands in network order on the wire.
 [[nodiscard]] ChecksumSum sum_of_word(std::uint16_t value);

@@ -29,6 +29,28 @@ TEST(Checksum, EqualsTheNaiveOneForEveryLength) {
     }
 }
 
+TEST(Checksum, EveryWayToSumComesToTheSame) {
+    std::mt19937_64 random(2);
+    for (std::size_t length = 0; length <= 1500; ++length) {
+        Bytes bytes(length);
+        for (auto& byte : bytes) byte = static_cast<std::uint8_t>(random());
+        const auto expected = canonical(test::naive_checksum(bytes));
+        for (const auto sum : sums_by_every_way(bytes)) EXPECT_EQ(canonical(checksum(sum)), expected) << length;
+    }
+}
+
+TEST(Checksum, CopiesWhatItSumsAndNothingElse) {
+    std::mt19937_64 random(3);
+    for (std::size_t length = 0; length <= 300; ++length) {
+        Bytes bytes(length);
+        for (auto& byte : bytes) byte = static_cast<std::uint8_t>(random());
+        Bytes copy(length + 1, 0x5a);
+        EXPECT_EQ(folded(copy_and_sum(bytes, copy.data())), folded(sum_of(bytes)));
+        EXPECT_TRUE(std::equal(bytes.begin(), bytes.end(), copy.begin())) << length;
+        EXPECT_EQ(copy.back(), 0x5a) << length;
+    }
+}
+
 TEST(Checksum, CarriesOfTheLargestPacketAreNotLost) {
     const Bytes ones(65'535, 0xff);
     EXPECT_EQ(canonical(checksum(sum_of(ones))), canonical(test::naive_checksum(ones)));

@@ -91,8 +91,8 @@ void SuperPacket::write_segment(std::size_t index, std::span<std::uint8_t> out) 
         return;
     }
     std::memcpy(segment.data(), packet_.data(), payload_at_);
-    std::memcpy(segment.data() + payload_at_, packet_.data() + payload_at_ + index * header_.gso_size,
-                segment.size() - payload_at_);
+    const auto payload = packet_.subspan(payload_at_ + index * header_.gso_size, segment.size() - payload_at_);
+    const auto payload_sum = copy_and_sum(payload, segment.data() + payload_at_);
     write_ip(index, segment);
     auto* transport = segment.data() + start;
     if (tcp_) {
@@ -102,8 +102,8 @@ void SuperPacket::write_segment(std::size_t index, std::span<std::uint8_t> out) 
     }
     auto* checksum = transport + header_.checksum_offset;
     store_be16(checksum, 0);
-    const auto sum =
-        pseudo_header_sum(segment, tcp_ ? kTcp : kUdp, segment.size() - start) + sum_of(segment.subspan(start));
+    const auto sum = pseudo_header_sum(segment, tcp_ ? kTcp : kUdp, segment.size() - start) +
+                     sum_of(segment.subspan(start, payload_at_ - start)) + payload_sum;
     if (tcp_) {
         store_checksum(checksum, sum);
     } else {
