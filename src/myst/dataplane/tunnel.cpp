@@ -18,7 +18,7 @@ namespace {
 // Each buffer begins at a cache line.
 constexpr std::size_t kMemory = Sealer::kMemory + Outgoing::kMemory + Incoming::kMemory + 3 * std::size_t{64};
 constexpr std::size_t kHandshakesPerTurn = 4;  ///< each costs as much as hundreds of packets
-constexpr milliseconds kTimeStep{5};           ///< timers need not be more exact
+constexpr milliseconds kShortestWait{5};       ///< timers need not be more exact
 constexpr std::size_t kTurnsBetweenLooks = 64;
 constexpr milliseconds kLongestWait{1'000};  ///< after which the MTU is read again
 
@@ -104,8 +104,10 @@ bool Tunnel::turn() {
     more |= outgoing_.pump(tun_, time, actions_);
     carry_out(actions_);
     handle_handshakes(time);
-    keep_time(time);
-    return more || !incoming_.handshakes().empty();
+    device_.advance(time, actions_);
+    carry_out(actions_);
+    const bool due = device_.next_deadline().value_or(MonotonicTime::max()) <= time.steady;
+    return more || due || !incoming_.handshakes().empty();
 }
 
 void Tunnel::handle_handshakes(wireguard::Now time) {
@@ -117,13 +119,6 @@ void Tunnel::handle_handshakes(wireguard::Now time) {
         std::ignore = device_.handle_handshake(message.bytes, message.from, time, actions_);
         carry_out(actions_);
     }
-}
-
-void Tunnel::keep_time(wireguard::Now time) {
-    if (time.steady - time_kept_ < kTimeStep) return;
-    time_kept_ = time.steady;
-    device_.advance(time, actions_);
-    carry_out(actions_);
 }
 
 void Tunnel::carry_out(wireguard::Actions& actions) {
@@ -180,11 +175,11 @@ void Tunnel::read_mtu() {
     if (::ioctl(socket.get(), SIOCGIFMTU, &request) == 0) sealer_.set_mtu(static_cast<std::size_t>(request.ifr_mtu));
 }
 
-int Tunnel::wait_milliseconds(wireguard::Now time) const {
+int Tunnel::wait_milliseconds(wireguard::Now time) {
     const auto deadline = device_.next_deadline();
     auto wait = kLongestWait;
     if (deadline) wait = std::min(wait, std::chrono::ceil<milliseconds>(*deadline - time.steady));
-    return static_cast<int>(std::max(wait, kTimeStep).count());
+    return static_cast<int>(std::max(wait, kShortestWait).count());
 }
 
 }  // namespace myst::dataplane

@@ -50,7 +50,7 @@ private:
     [[nodiscard]] std::string answer(std::string_view request);
     void apply_socket_settings();
     void read_mtu();
-    [[nodiscard]] int wait_milliseconds(wireguard::Now now) const;
+    [[nodiscard]] int wait_milliseconds(wireguard::Now now);
 
     Offloads offloads_;
     sys::TunDevice tun_;
@@ -66,7 +66,6 @@ private:
     Incoming incoming_;
     wireguard::Actions actions_;
     sys::Fd poll_;
-    MonotonicTime time_kept_{};
 };
 
 }  // namespace myst::dataplane

@@ -137,17 +137,26 @@ bool Device::handle_cookie_reply(BytesView datagram, MonotonicTime now) {
     return entry != nullptr && peer(entry->peer)->handle_cookie_reply(reply, now);
 }
 
-Deadline Device::next_deadline() const {
-    Deadline earliest;
-    for (const auto& [id, peer] : peers_) {
-        const auto deadline = peer->next_deadline();
-        if (deadline && (!earliest || *deadline < *earliest)) earliest = deadline;
+Peer* Device::first_in_line() {
+    while (auto* first = environment_.agenda.first()) {
+        const auto deadline = first->peer().next_deadline();
+        if (deadline == environment_.agenda.next()) return &first->peer();
+        first->set(deadline);
     }
-    return earliest;
+    return nullptr;
+}
+
+Deadline Device::next_deadline() {
+    const auto* first = first_in_line();
+    return first != nullptr ? first->next_deadline() : std::nullopt;
 }
 
 void Device::advance(Now now, Actions& out) {
-    for (auto& [id, peer] : peers_) peer->advance(now, out);
+    for (std::size_t i = 0; i < kPeersPerAdvance; ++i) {
+        auto* first = first_in_line();
+        if (first == nullptr || now.steady < *first->next_deadline()) return;
+        first->advance(now, out);
+    }
 }
 
 }  // namespace myst::wireguard

@@ -21,10 +21,12 @@ namespace myst::wireguard {
 ///  batch
 ///    and keypair, and `admit` for each packet that is not empty.
 ///
-/// `next_deadline` and `advance` look at every peer: a few nanoseconds each, so some tens of times per second are
-/// cheap. One thread.
+/// One thread.
 class Device {
 public:
+    /// Each may have a handshake to begin, which takes as long as hundreds of packets.
+    static constexpr std::size_t kPeersPerAdvance = 8;
+
     explicit Device(Rng& rng) : environment_(rng) {}
 
     /// All sessions end. Zeros take the key away. A peer with the new key of our own is removed. Peers whose public key
@@ -65,7 +67,9 @@ public:
     /// Whoever queues handshakes reports here.
     [[nodiscard]] LoadGauge& load() { return load_; }
 
-    [[nodiscard]] Deadline next_deadline() const;
+    /// When `advance` has something to do next. Both cost what is due, not what exists.
+    [[nodiscard]] Deadline next_deadline();
+    /// Does what is due for at most `kPeersPerAdvance` peers, those that have waited longest.
     void advance(Now now, Actions& out);
 
     [[nodiscard]] const IndexTable& indexes() const { return environment_.indexes; }
@@ -76,6 +80,9 @@ private:
     [[nodiscard]] bool handle_initiation(BytesView datagram, const Endpoint& from, Now now, Actions& out);
     [[nodiscard]] bool handle_response(BytesView datagram, const Endpoint& from, Now now, Actions& out);
     [[nodiscard]] bool handle_cookie_reply(BytesView datagram, MonotonicTime now);
+
+    /// The peer whose deadline comes first; null: no peer has one.
+    [[nodiscard]] Peer* first_in_line();
 
     PeerEnvironment environment_;
     std::optional<CookieChecker> checker_;  ///< with the identity

@@ -11,17 +11,20 @@ Peer::Peer(PeerId id, const TunnelKey& key, Secret<32> static_static, PeerEnviro
       static_static_(std::move(static_static)),
       environment_(environment),
       cookies_(key),
-      slots_(environment.indexes) {}
+      slots_(environment.indexes),
+      agenda_item_(environment.agenda, *this, id) {}
 
 void Peer::set_endpoint(const Endpoint& endpoint, Now now, Actions& out) {
     endpoint_ = endpoint;
     send_staged(now, out);
+    agenda_item_.no_later(timers_.next());
 }
 
 void Peer::set_persistent_interval(seconds interval, Now now, Actions& out) {
     const bool turned_on = timers_.persistent_interval() == seconds{0} && interval > seconds{0};
     timers_.set_persistent_interval(interval, now.steady);
     if (turned_on) send_keepalive(now, out);
+    agenda_item_.no_later(timers_.next());
 }
 
 void Peer::set_static_static(Secret<32> static_static, MonotonicTime now) {
@@ -41,6 +44,7 @@ void Peer::stage(Bytes packet, Now now, Actions& out) {
     }
     staged_.push_back(std::move(packet));
     send_staged(now, out);
+    agenda_item_.no_later(timers_.next());
 }
 
 KeypairPtr Peer::keypair_to_send(MonotonicTime now) const {
@@ -52,6 +56,11 @@ void Peer::sent(const Traffic& traffic, Now now, Actions& out) {
     counters_.sent_bytes += traffic.wire_bytes;
     timers_.anything_sent(now.steady);
     if (traffic.has_data) timers_.data_sent(now.steady, jitter());
+    rekey_if_used_up(now, out);
+    agenda_item_.no_later(timers_.next());
+}
+
+void Peer::rekey_if_used_up(Now now, Actions& out) {
     const auto& current = slots_.current();
     if (!current) return;
     const bool old = current->initiator() && now.steady - current->created() >= kRekeyAfterTime;
@@ -69,6 +78,7 @@ void Peer::received(const Keypair& keypair, const Traffic& traffic, const Endpoi
         send_staged(now, out);
     }
     refresh_on_receive(now, out);
+    agenda_item_.no_later(timers_.next());
 }
 
 void Peer::refresh_on_receive(Now now, Actions& out) {
@@ -92,6 +102,7 @@ void Peer::advance(Now now, Actions& out) {
         timers_.set_persistent_interval(timers_.persistent_interval(), now.steady);
         send_keepalive(now, out);
     }
+    agenda_item_.no_later(timers_.next());
 }
 
 void Peer::end(MonotonicTime now) {

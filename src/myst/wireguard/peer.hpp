@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "myst/wireguard/actions.hpp"
+#include "myst/wireguard/agenda.hpp"
 #include "myst/wireguard/cookie.hpp"
 #include "myst/wireguard/index_table.hpp"
 #include "myst/wireguard/keypair_slots.hpp"
@@ -18,6 +19,7 @@ struct PeerEnvironment {
     std::optional<Identity> identity;
     IndexTable indexes;
     TimestampSource timestamps;
+    Agenda agenda;  ///< an entry is never later than its peer's `next_deadline`
     Rng& rng;
 
     explicit PeerEnvironment(Rng& random) : indexes(random), rng(random) {}
@@ -83,6 +85,7 @@ private:
     enum class Reason { wish, retry };
 
     [[nodiscard]] bool can_begin() const { return endpoint_ && environment_.identity; }
+    void rekey_if_used_up(Now now, Actions& out);
     void begin_handshake(Reason reason, bool fresh_source, Now now, Actions& out);
     void send_initiation(bool fresh_source, Now now, Actions& out);
     void retry_or_give_up(Now now, Actions& out);
@@ -106,6 +109,7 @@ private:
     CookieGenerator cookies_;
     KeypairSlots slots_;
     Timers timers_;
+    Agenda::Item agenda_item_;
     PeerCounters counters_;
     std::optional<Endpoint> endpoint_;
     std::deque<Bytes> staged_;

@@ -70,6 +70,7 @@ bool Peer::handle_initiation(OpenedInitiation opened, const Endpoint& from, Now 
     slots_.add_as_responder(add_keypair(std::move(made->keys), {index, remote}, false, now.steady), now.steady);
     auto message = made->message.encode();
     send_message(message, false, now, out);
+    agenda_item_.no_later(timers_.next());
     return true;
 }
 
@@ -89,6 +90,7 @@ bool Peer::handle_response(const Response& response, const Endpoint& from, Now n
     } else {
         send_staged(now, out);
     }
+    agenda_item_.no_later(timers_.next());
     return true;
 }
 
