@@ -13,7 +13,7 @@ void Device::set_private_key(Secret<32> key, MonotonicTime now) {
         if (const auto self = find_peer(environment_.identity->public_key)) remove_peer(*self, now);
     }
     for (auto& [id, peer] : peers_) {
-        auto shared = environment_.identity ? shared_secret(environment_.identity->private_key, peer->key())
+        auto shared = environment_.identity ? environment_.identity->agreement.agree(peer->key())
                                             : std::optional<Secret<32>>(std::in_place);
         CHECK(shared.has_value());  // keys of low order are no peers
         peer->set_static_static(std::move(*shared), now);
@@ -27,8 +27,8 @@ Result<PeerId> Device::add_peer(const TunnelKey& key) {
         return fail(ErrorCode::invalid_argument, "a device cannot be its own peer");
     }
     // Without a key of our own any other does for the question whether the peer's is of low order.
-    const auto probe = identity() != nullptr ? std::nullopt : std::optional(make_private_key(environment_.rng));
-    auto shared = shared_secret(probe ? *probe : identity()->private_key, key);
+    auto shared = identity() != nullptr ? identity()->agreement.agree(key)
+                                        : shared_secret(make_private_key(environment_.rng), key);
     if (!shared) return fail(ErrorCode::invalid_argument, "not a usable public key");
     const PeerId id{++last_id_};
     peers_.emplace(id, std::make_unique<Peer>(id, key, std::move(*shared), environment_));

@@ -10,8 +10,9 @@ constexpr std::string_view kIdentifier = "WireGuard v1 zx2c4 Jason@zx2c4.com";
 
 Identity Identity::from(Secret<32> private_key) {
     clamp(private_key);
-    const auto public_key = public_key_of(private_key);
-    return {std::move(private_key), public_key};
+    AgreementKey agreement(private_key);
+    const auto public_key = agreement.public_key();
+    return {std::move(private_key), std::move(agreement), public_key};
 }
 
 Transcript::Transcript(const TunnelKey& responder) {
@@ -72,10 +73,11 @@ std::optional<SentInitiation> make_initiation(const Identity& own, const TunnelK
     SentInitiation sent{{}, {Transcript(peer), make_private_key(rng), sender}};
     auto& [message, state] = sent;
     message.sender = sender;
-    message.ephemeral = public_key_of(state.ephemeral);
+    const AgreementKey ephemeral(state.ephemeral);
+    message.ephemeral = ephemeral.public_key();
     state.transcript.mix_key(message.ephemeral.view());
     state.transcript.mix_hash(message.ephemeral.view());
-    const auto ephemeral_static = shared_secret(state.ephemeral, peer);
+    const auto ephemeral_static = ephemeral.agree(peer);
     if (!ephemeral_static) return std::nullopt;
     const auto static_cipher = state.transcript.mix_key_for_cipher(ephemeral_static->expose());
     state.transcript.seal_field(static_cipher, own.public_key.view(), message.encrypted_static);
@@ -88,7 +90,7 @@ std::optional<OpenedInitiation> open_initiation(const Identity& own, const Initi
     OpenedInitiation opened{{}, Transcript(own.public_key), message};
     opened.transcript.mix_key(message.ephemeral.view());
     opened.transcript.mix_hash(message.ephemeral.view());
-    const auto ephemeral_static = shared_secret(own.private_key, message.ephemeral);
+    const auto ephemeral_static = own.agreement.agree(message.ephemeral);
     if (!ephemeral_static) return std::nullopt;
     const auto cipher = opened.transcript.mix_key_for_cipher(ephemeral_static->expose());
     if (!opened.transcript.open_field(cipher, message.encrypted_static, opened.peer.bytes)) return std::nullopt;
@@ -105,15 +107,15 @@ std::optional<Timestamp> open_timestamp(OpenedInitiation& opened, const Secret<3
 std::optional<SentResponse> make_response(OpenedInitiation opened, const Secret<32>& preshared, std::uint32_t sender,
                                           Rng& rng) {
     auto& transcript = opened.transcript;
-    const auto ephemeral = make_private_key(rng);
+    const AgreementKey ephemeral(make_private_key(rng));
     SentResponse sent;
     sent.message.sender = sender;
     sent.message.receiver = opened.message.sender;
-    sent.message.ephemeral = public_key_of(ephemeral);
+    sent.message.ephemeral = ephemeral.public_key();
     transcript.mix_key(sent.message.ephemeral.view());
     transcript.mix_hash(sent.message.ephemeral.view());
-    const auto ephemerals = shared_secret(ephemeral, opened.message.ephemeral);
-    const auto ephemeral_static = shared_secret(ephemeral, opened.peer);
+    const auto ephemerals = ephemeral.agree(opened.message.ephemeral);
+    const auto ephemeral_static = ephemeral.agree(opened.peer);
     if (!ephemerals || !ephemeral_static) return std::nullopt;
     transcript.mix_key(ephemerals->expose());
     transcript.mix_key(ephemeral_static->expose());
@@ -129,7 +131,7 @@ std::optional<SessionKeys> open_response(const InitiatorState& state, const Iden
     transcript.mix_key(message.ephemeral.view());
     transcript.mix_hash(message.ephemeral.view());
     const auto ephemerals = shared_secret(state.ephemeral, message.ephemeral);
-    const auto static_ephemeral = shared_secret(own.private_key, message.ephemeral);
+    const auto static_ephemeral = own.agreement.agree(message.ephemeral);
     if (!ephemerals || !static_ephemeral) return std::nullopt;
     transcript.mix_key(ephemerals->expose());
     transcript.mix_key(static_ephemeral->expose());

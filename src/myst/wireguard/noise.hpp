@@ -1,5 +1,5 @@
 // The handshake Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s as pure functions (paper, sections 5.4.2 and 5.4.3). Macs are
-// added and checked elsewhere. Any thread.
+// added and checked elsewhere. Any thread, but an `Identity` in one at a time.
 #pragma once
 
 #include <optional>
@@ -16,6 +16,7 @@ namespace myst::wireguard {
 /// A device's own keys.
 struct Identity {
     Secret<32> private_key;
+    AgreementKey agreement;
     TunnelKey public_key;
 
     /// Clamps the private key.

@@ -23,7 +23,6 @@ using DigestContext = std::unique_ptr<EVP_MD_CTX, Deleter<EVP_MD_CTX_free>>;
 using MacContext = std::unique_ptr<EVP_MAC_CTX, Deleter<EVP_MAC_CTX_free>>;
 using CipherContext = std::unique_ptr<EVP_CIPHER_CTX, Deleter<EVP_CIPHER_CTX_free>>;
 using KeyHandle = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
-using KeyContext = std::unique_ptr<EVP_PKEY_CTX, Deleter<EVP_PKEY_CTX_free>>;
 using Nonce = std::array<std::uint8_t, 12>;
 
 // Looked up once: a fetch by name takes longer than a short hash. Kept until the process ends.
@@ -44,6 +43,17 @@ const EVP_CIPHER* aead_algorithm() {
     return algorithm;
 }
 
+void hash_blake2s(BytesView first, std::initializer_list<BytesView> rest, std::span<std::uint8_t, 32> out) {
+    static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "BLAKE2S-256", nullptr);
+    CHECK(algorithm != nullptr);
+    const DigestContext context(EVP_MD_CTX_new());
+    CHECK(context != nullptr);
+    CHECK(EVP_DigestInit_ex2(context.get(), algorithm, nullptr) == 1);
+    CHECK(EVP_DigestUpdate(context.get(), first.data(), first.size()) == 1);
+    for (const auto& part : rest) CHECK(EVP_DigestUpdate(context.get(), part.data(), part.size()) == 1);
+    CHECK(EVP_DigestFinal_ex(context.get(), out.data(), nullptr) == 1);
+}
+
 void compute_mac(EVP_MAC* algorithm, BytesView key, const OSSL_PARAM* parameters,
                  std::initializer_list<BytesView> parts, std::span<std::uint8_t> out) {
     const MacContext context(EVP_MAC_CTX_new(algorithm));
@@ -54,19 +64,20 @@ void compute_mac(EVP_MAC* algorithm, BytesView key, const OSSL_PARAM* parameters
     CHECK(EVP_MAC_final(context.get(), out.data(), &length, out.size()) == 1 && length == out.size());
 }
 
+/// HMAC (RFC 2104) of BLAKE2s. OpenSSL's own takes twice as long: it looks for the digest by its name each time. `key`
+/// has at most 64 bytes.
 void hmac_blake2s(BytesView key, std::initializer_list<BytesView> parts, std::span<std::uint8_t, 32> out) {
-    static EVP_MAC* const algorithm = mac_algorithm("HMAC");
-    char digest_name[] = "BLAKE2S-256";
-    const OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest_name, 0),
-                                     OSSL_PARAM_construct_end()};
-    compute_mac(algorithm, key, parameters, parts, out);
-}
-
-KeyHandle private_handle(const Secret<32>& key) {
-    const auto bytes = key.expose();
-    KeyHandle handle(EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, nullptr, bytes.data(), bytes.size()));
-    CHECK(handle != nullptr);
-    return handle;
+    Secret<64> pad;
+    const auto fill = [&](std::uint8_t constant) {
+        const auto bytes = pad.expose_mutable();
+        std::fill(bytes.begin(), bytes.end(), constant);
+        for (std::size_t i = 0; i < key.size(); ++i) bytes[i] ^= key[i];
+    };
+    Secret<32> inner;
+    fill(0x36);
+    hash_blake2s(pad.expose(), parts, inner.expose_mutable());
+    fill(0x5c);
+    hash_blake2s(pad.expose(), {inner.expose()}, out);
 }
 
 void seal_with(std::span<const std::uint8_t, 32> key, const Nonce& nonce, BytesView plain, BytesView additional,
@@ -142,14 +153,8 @@ Nonce extended_rest(const XNonce& nonce) {
 }  // namespace
 
 Hash32 blake2s(std::initializer_list<BytesView> parts) {
-    static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "BLAKE2S-256", nullptr);
-    CHECK(algorithm != nullptr);
-    const DigestContext context(EVP_MD_CTX_new());
-    CHECK(context != nullptr);
-    CHECK(EVP_DigestInit_ex2(context.get(), algorithm, nullptr) == 1);
-    for (const auto& part : parts) CHECK(EVP_DigestUpdate(context.get(), part.data(), part.size()) == 1);
     Hash32 digest;
-    CHECK(EVP_DigestFinal_ex(context.get(), digest.bytes.data(), nullptr) == 1);
+    hash_blake2s({}, parts, digest.bytes);
     return digest;
 }
 
@@ -188,26 +193,46 @@ Secret<32> make_private_key(Rng& rng) {
     return key;
 }
 
-TunnelKey public_key_of(const Secret<32>& private_key) {
-    const auto handle = private_handle(private_key);
+AgreementKey::AgreementKey(const Secret<32>& private_key)
+    : key_(EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, nullptr, private_key.expose().data(), 32)),
+      context_(EVP_PKEY_CTX_new_from_pkey(nullptr, key_.get(), nullptr)) {
+    CHECK(key_ != nullptr && context_ != nullptr);
+    CHECK(EVP_PKEY_derive_init(context_.get()) == 1);
+}
+
+TunnelKey AgreementKey::public_key() const {
     TunnelKey key;
     std::size_t size = key.bytes.size();
-    CHECK(EVP_PKEY_get_raw_public_key(handle.get(), key.bytes.data(), &size) == 1 && size == key.bytes.size());
+    CHECK(EVP_PKEY_get_raw_public_key(key_.get(), key.bytes.data(), &size) == 1 && size == key.bytes.size());
     return key;
 }
 
-std::optional<Secret<32>> shared_secret(const Secret<32>& own, const TunnelKey& peer) {
-    const auto handle = private_handle(own);
+std::optional<Secret<32>> AgreementKey::agree(const TunnelKey& peer) const {
     const KeyHandle other(EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, nullptr, peer.bytes.data(), peer.bytes.size()));
-    const KeyContext context(EVP_PKEY_CTX_new_from_pkey(nullptr, handle.get(), nullptr));
-    CHECK(other != nullptr && context != nullptr);
-    CHECK(EVP_PKEY_derive_init(context.get()) == 1);
-    if (EVP_PKEY_derive_set_peer(context.get(), other.get()) != 1) return std::nullopt;
+    CHECK(other != nullptr);
+    constexpr int kUnchecked = 0;  // any 32 bytes are a point; low order shows in the result
+    if (EVP_PKEY_derive_set_peer_ex(context_.get(), other.get(), kUnchecked) != 1) return std::nullopt;
     std::optional<Secret<32>> secret(std::in_place);
     std::size_t size = 32;
-    if (EVP_PKEY_derive(context.get(), secret->expose_mutable().data(), &size) != 1 || size != 32) return std::nullopt;
+    if (EVP_PKEY_derive(context_.get(), secret->expose_mutable().data(), &size) != 1 || size != 32) return std::nullopt;
     if (secret->equals(Secret<32>{})) return std::nullopt;
     return secret;
+}
+
+void AgreementKey::Free::operator()(evp_pkey_st* key) const {
+    EVP_PKEY_free(key);
+}
+
+void AgreementKey::Free::operator()(evp_pkey_ctx_st* context) const {
+    EVP_PKEY_CTX_free(context);
+}
+
+TunnelKey public_key_of(const Secret<32>& private_key) {
+    return AgreementKey(private_key).public_key();
+}
+
+std::optional<Secret<32>> shared_secret(const Secret<32>& own, const TunnelKey& peer) {
+    return AgreementKey(own).agree(peer);
 }
 
 void seal(const Secret<32>& key, std::uint64_t counter, BytesView plain, BytesView additional,

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <span>
 
@@ -12,6 +13,9 @@
 #include "myst/base/rng.hpp"
 #include "myst/base/secret.hpp"
 #include "myst/wireguard/constants.hpp"
+
+struct evp_pkey_st;
+struct evp_pkey_ctx_st;
 
 namespace myst::wireguard {
 
@@ -30,9 +34,28 @@ void derive_keys(BytesView chaining_key, BytesView input, std::initializer_list<
 void clamp(Secret<32>& private_key);
 /// A fresh private key, clamped.
 [[nodiscard]] Secret<32> make_private_key(Rng& rng);
-/// The public key that belongs to a private one (X25519, RFC 7748).
+/// A private key for more than one use (X25519, RFC 7748): to get one ready takes as long as an agreement. One thread
+/// at a time.
+class AgreementKey {
+public:
+    explicit AgreementKey(const Secret<32>& private_key);
+
+    [[nodiscard]] TunnelKey public_key() const;
+    /// The shared secret; none if it is zero, which a point of low order makes it.
+    [[nodiscard]] std::optional<Secret<32>> agree(const TunnelKey& peer) const;
+
+private:
+    struct Free {
+        void operator()(evp_pkey_st* key) const;
+        void operator()(evp_pkey_ctx_st* context) const;
+    };
+    std::unique_ptr<evp_pkey_st, Free> key_;
+    std::unique_ptr<evp_pkey_ctx_st, Free> context_;
+};
+
+/// The public key that belongs to a private one.
 [[nodiscard]] TunnelKey public_key_of(const Secret<32>& private_key);
-/// The shared secret; none if it is zero, which a point of low order makes it.
+/// As `AgreementKey::agree`.
 [[nodiscard]] std::optional<Secret<32>> shared_secret(const Secret<32>& own, const TunnelKey& peer);
 
 /// ChaCha20-Poly1305 (RFC 8439) with the nonce 0 ‖ counter. `sealed` has 16 bytes more than `plain`.
