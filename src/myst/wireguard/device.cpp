@@ -1,8 +1,17 @@
 #include "myst/wireguard/device.hpp"
 
+#include <algorithm>
+
 #include "myst/base/check.hpp"
 
 namespace myst::wireguard {
+namespace {
+
+std::uint32_t number_of(PeerId id) {
+    return static_cast<std::uint32_t>(id);
+}
+
+}  // namespace
 
 void Device::set_private_key(Secret<32> key, MonotonicTime now) {
     environment_.identity.reset();
@@ -12,12 +21,12 @@ void Device::set_private_key(Secret<32> key, MonotonicTime now) {
         checker_.emplace(environment_.identity->public_key);
         if (const auto self = find_peer(environment_.identity->public_key)) remove_peer(*self, now);
     }
-    for (auto& [id, peer] : peers_) {
+    peers_.for_each([&](std::uint32_t, const std::unique_ptr<Peer>& peer) {
         auto shared = environment_.identity ? environment_.identity->agreement.agree(peer->key())
                                             : std::optional<Secret<32>>(std::in_place);
         CHECK(shared.has_value());  // keys of low order are no peers
         peer->set_static_static(std::move(*shared), now);
-    }
+    });
 }
 
 Result<PeerId> Device::add_peer(const TunnelKey& key) {
@@ -31,18 +40,18 @@ Result<PeerId> Device::add_peer(const TunnelKey& key) {
                                         : shared_secret(make_private_key(environment_.rng), key);
     if (!shared) return fail(ErrorCode::invalid_argument, "not a usable public key");
     const PeerId id{++last_id_};
-    peers_.emplace(id, std::make_unique<Peer>(id, key, std::move(*shared), environment_));
+    *peers_.insert(number_of(id)).first = std::make_unique<Peer>(id, key, std::move(*shared), environment_);
     by_key_.emplace(key, id);
     return id;
 }
 
 void Device::remove_peer(PeerId id, MonotonicTime now) {
-    const auto found = peers_.find(id);
-    if (found == peers_.end()) return;
-    found->second->end(now);
+    auto* found = peer(id);
+    if (found == nullptr) return;
+    found->end(now);
     allowed_ips_.remove_all(id);
-    by_key_.erase(found->second->key());
-    peers_.erase(found);
+    by_key_.erase(found->key());
+    peers_.erase(number_of(id));
 }
 
 std::optional<PeerId> Device::find_peer(const TunnelKey& key) const {
@@ -51,19 +60,20 @@ std::optional<PeerId> Device::find_peer(const TunnelKey& key) const {
 }
 
 Peer* Device::peer(PeerId id) {
-    const auto found = peers_.find(id);
-    return found == peers_.end() ? nullptr : found->second.get();
+    auto* found = peers_.find(number_of(id));
+    return found == nullptr ? nullptr : found->get();
 }
 
 const Peer* Device::peer(PeerId id) const {
-    const auto found = peers_.find(id);
-    return found == peers_.end() ? nullptr : found->second.get();
+    const auto* found = peers_.find(number_of(id));
+    return found == nullptr ? nullptr : found->get();
 }
 
 std::vector<PeerId> Device::peers() const {
     std::vector<PeerId> ids;
     ids.reserve(peers_.size());
-    for (const auto& [id, peer] : peers_) ids.push_back(id);
+    peers_.for_each([&](std::uint32_t id, const std::unique_ptr<Peer>&) { ids.push_back(PeerId{id}); });
+    std::sort(ids.begin(), ids.end());
     return ids;
 }
 

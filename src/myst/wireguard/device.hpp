@@ -1,11 +1,11 @@
 // WireGuard's protocol for one interface: bytes and time in, actions out (docs/wireguard.md).
 #pragma once
 
-#include <map>
 #include <memory>
 #include <unordered_map>
 
 #include "myst/wireguard/allowed_ips.hpp"
+#include "myst/wireguard/flat_map.hpp"
 #include "myst/wireguard/inner_packet.hpp"
 #include "myst/wireguard/load_gauge.hpp"
 #include "myst/wireguard/peer.hpp"
@@ -43,6 +43,7 @@ public:
     /// Null: it was removed.
     [[nodiscard]] Peer* peer(PeerId id);
     [[nodiscard]] const Peer* peer(PeerId id) const;
+    /// In the order in which they were added.
     [[nodiscard]] std::vector<PeerId> peers() const;
     [[nodiscard]] AllowedIps& allowed_ips() { return allowed_ips_; }
     [[nodiscard]] const AllowedIps& allowed_ips() const { return allowed_ips_; }
@@ -89,7 +90,7 @@ private:
     SourceLimiter sources_;
     LoadGauge load_;
     AllowedIps allowed_ips_;
-    std::map<PeerId, std::unique_ptr<Peer>> peers_;
+    FlatMap<std::unique_ptr<Peer>> peers_;  ///< by id
     std::unordered_map<TunnelKey, PeerId, FixedBytesHash> by_key_;
     std::uint32_t last_id_ = 0;
 };

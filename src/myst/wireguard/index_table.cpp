@@ -14,24 +14,28 @@ std::uint32_t IndexTable::add(PeerId peer, MonotonicTime now) {
         rng_.fill(bytes);
         const auto index = load_little_endian<std::uint32_t>(bytes);
         if (resting_.contains(index)) continue;
-        if (entries_.try_emplace(index, Entry{peer, nullptr}).second) return index;
+        const auto [entry, fresh] = entries_.insert(index);
+        if (!fresh) continue;
+        entry->peer = peer;
+        return index;
     }
 }
 
 void IndexTable::attach(std::uint32_t index, KeypairPtr keypair) {
-    entries_.at(index).keypair = std::move(keypair);
+    auto* entry = entries_.find(index);
+    CHECK(entry != nullptr);
+    entry->keypair = std::move(keypair);
 }
 
 void IndexTable::remove(std::uint32_t index, MonotonicTime now) {
     release_rested(now);
-    CHECK(entries_.erase(index) == 1);
+    CHECK(entries_.erase(index).has_value());
     resting_.insert(index);
     queue_.push_back({index, now + kIndexGrace});
 }
 
 const IndexTable::Entry* IndexTable::find(std::uint32_t index) const {
-    const auto found = entries_.find(index);
-    return found == entries_.end() ? nullptr : &found->second;
+    return entries_.find(index);
 }
 
 void IndexTable::release_rested(MonotonicTime now) {

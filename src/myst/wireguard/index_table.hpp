@@ -2,10 +2,9 @@
 #pragma once
 
 #include <deque>
-#include <unordered_map>
-#include <unordered_set>
 
 #include "myst/base/rng.hpp"
+#include "myst/wireguard/flat_map.hpp"
 #include "myst/wireguard/keypair.hpp"
 
 namespace myst::wireguard {
@@ -29,9 +28,15 @@ public:
     /// From now on the index, which was given out by `add`, leads to this keypair.
     void attach(std::uint32_t index, KeypairPtr keypair);
     void remove(std::uint32_t index, MonotonicTime now);
-    /// Null: it leads nowhere.
+    /// Null: it leads nowhere. Until the next `add` or `remove`.
     [[nodiscard]] const Entry* find(std::uint32_t index) const;
     [[nodiscard]] std::size_t size() const { return entries_.size(); }
+    /// How many freed indexes are kept back.
+    [[nodiscard]] std::size_t resting() const { return resting_.size(); }
+    /// Bytes, without those of keypairs.
+    [[nodiscard]] std::size_t memory() const {
+        return entries_.memory() + resting_.memory() + queue_.size() * sizeof(Freed);
+    }
     /// Whether a freed index is still kept back.
     [[nodiscard]] bool resting(std::uint32_t index) const { return resting_.contains(index); }
 
@@ -42,9 +47,11 @@ private:
     };
     void release_rested(MonotonicTime now);
 
+    struct Nothing {};
+
     Rng& rng_;
-    std::unordered_map<std::uint32_t, Entry> entries_;
-    std::unordered_set<std::uint32_t> resting_;
+    FlatMap<Entry> entries_;
+    FlatMap<Nothing> resting_;
     std::deque<Freed> queue_;  ///< the same, oldest first
 };
 

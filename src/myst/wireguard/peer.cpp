@@ -1,5 +1,7 @@
 #include "myst/wireguard/peer.hpp"
 
+#include <utility>
+
 #include "myst/base/check.hpp"
 #include "myst/base/random_below.hpp"
 
@@ -40,7 +42,7 @@ void Peer::stage(Bytes packet, Now now, Actions& out) {
     CHECK(packet.size() <= kMaxInnerPacket);
     if (staged_.size() == kMaxStagedPackets) {
         secure_wipe(staged_.front());
-        staged_.pop_front();
+        staged_.erase(staged_.begin());
     }
     staged_.push_back(std::move(packet));
     send_staged(now, out);
@@ -114,7 +116,7 @@ void Peer::end(MonotonicTime now) {
 
 void Peer::drop_staged() {
     for (auto& packet : staged_) secure_wipe(packet);
-    staged_.clear();
+    staged_ = {};
 }
 
 void Peer::send_staged(Now now, Actions& out) {
@@ -124,9 +126,7 @@ void Peer::send_staged(Now now, Actions& out) {
         begin_handshake(Reason::wish, false, now, out);
         return;
     }
-    std::vector<Bytes> packets(std::make_move_iterator(staged_.begin()), std::make_move_iterator(staged_.end()));
-    staged_.clear();
-    seal_and_send(keypair, std::move(packets), now, out);
+    seal_and_send(keypair, std::exchange(staged_, {}), now, out);
 }
 
 void Peer::send_keepalive(Now now, Actions& out) {

@@ -1,8 +1,8 @@
 // One peer of a device: its handshake, its sessions, its timers.
 #pragma once
 
-#include <deque>
 #include <optional>
+#include <vector>
 
 #include "myst/wireguard/actions.hpp"
 #include "myst/wireguard/agenda.hpp"
@@ -112,7 +112,7 @@ private:
     Agenda::Item agenda_item_;
     PeerCounters counters_;
     std::optional<Endpoint> endpoint_;
-    std::deque<Bytes> staged_;
+    std::vector<Bytes> staged_;  ///< the oldest first; few, and mostly none
 
     std::optional<InitiatorState> initiation_;  ///< ours, until the response
     Deadline handshake_sent_;                   ///< the last initiation or response of ours
