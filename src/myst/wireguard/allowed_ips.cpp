@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <utility>
 
 #include "myst/base/check.hpp"
 
@@ -17,6 +18,15 @@ Bits bits_of(const IpAddress& address) {
         bits.low = bits.low << 8 | address.bytes[8 + i];
     }
     return bits;
+}
+
+IpPrefix prefix_from(const PrefixTrie::Prefix& prefix, IpAddress::Version version) {
+    IpPrefix out{{version, {}}, static_cast<std::uint8_t>(prefix.length)};
+    for (std::size_t i = 0; i < 8; ++i) {
+        out.address.bytes[i] = static_cast<std::uint8_t>(prefix.bits.high >> (56 - 8 * i));
+        out.address.bytes[8 + i] = static_cast<std::uint8_t>(prefix.bits.low >> (56 - 8 * i));
+    }
+    return out;
 }
 
 /// How many bits both have in common from the front.
@@ -55,9 +65,9 @@ void PrefixTrie::insert(Bits bits, unsigned length, PeerId owner) {
         const Index leaf = add_node(bits, length);
         follow(link) = leaf;
     }
-    auto& node = nodes_[follow(link)];
-    node.owner = owner;
-    node.owned = true;
+    const Index at = follow(link);
+    if (nodes_[at].owned) take(at);
+    give(at, owner);
 }
 
 void PrefixTrie::erase(Bits bits, unsigned length) {
@@ -68,18 +78,23 @@ void PrefixTrie::erase(Bits bits, unsigned length) {
         link = {follow(link), bit_at(bits, nodes_[follow(link)].length)};
         CHECK(follow(link) != 0);
     }
-    nodes_[follow(link)].owned = false;
+    take(follow(link));
     drop_if_idle(link);
     if (link.parent != 0) drop_if_idle(above);
+    if (size_ > 0) return;
+    nodes_ = std::vector<Node>(1);
+    free_ = root_ = 0;
 }
 
-std::optional<PeerId> PrefixTrie::find(Bits address, unsigned width) const {
+std::optional<PeerId> PrefixTrie::find(Bits address) const {
+    const auto* host = hosts_.find(hash(address));
+    if (host != nullptr && nodes_[*host].bits == address) return nodes_[*host].owner;
     std::optional<PeerId> best;
     for (Index at = root_; at != 0;) {
         const auto& node = nodes_[at];
         if (common_length(node.bits, address) < node.length) break;
         if (node.owned) best = node.owner;
-        if (node.length >= width) break;
+        if (node.length >= width_) break;
         at = node.children[bit_at(address, node.length)];
     }
     return best;
@@ -95,16 +110,24 @@ std::optional<PeerId> PrefixTrie::find_exactly(Bits bits, unsigned length) const
     return std::nullopt;
 }
 
+std::vector<PrefixTrie::Prefix> PrefixTrie::prefixes_of(PeerId owner) const {
+    std::vector<Prefix> prefixes;
+    const auto* first = first_of_.find(static_cast<std::uint32_t>(owner));
+    for (Index at = first != nullptr ? *first : 0; at != 0; at = nodes_[at].after) {
+        prefixes.push_back({nodes_[at].bits, nodes_[at].length});
+    }
+    return prefixes;
+}
+
 PrefixTrie::Index PrefixTrie::add_node(Bits bits, unsigned length) {
-    Index at = 0;
-    if (free_.empty()) {
+    Index at = free_;
+    if (at == 0) {
         at = static_cast<Index>(nodes_.size());
         nodes_.emplace_back();
     } else {
-        at = free_.back();
-        free_.pop_back();
+        free_ = nodes_[at].children[0];
     }
-    nodes_[at] = Node{bits, {}, {}, static_cast<std::uint8_t>(length), false};
+    nodes_[at] = Node{bits, {}, {}, 0, 0, static_cast<std::uint8_t>(length), false};
     return at;
 }
 
@@ -114,46 +137,83 @@ void PrefixTrie::drop_if_idle(Link link) {
     const auto& node = nodes_[at];
     if (node.owned || (node.children[0] != 0 && node.children[1] != 0)) return;
     follow(link) = node.children[0] != 0 ? node.children[0] : node.children[1];
-    free_.push_back(at);
+    nodes_[at].children[0] = free_;
+    free_ = at;
+}
+
+/// Puts a node in front of its new owner's list.
+void PrefixTrie::give(Index at, PeerId owner) {
+    auto& node = nodes_[at];
+    auto& first = *first_of_.insert(static_cast<std::uint32_t>(owner)).first;
+    if (first != 0) nodes_[first].before = at;
+    node.before = 0;
+    node.after = std::exchange(first, at);
+    node.owner = owner;
+    node.owned = true;
+    ++size_;
+    if (node.length != width_) return;
+    const auto [host, fresh] = hosts_.insert(hash(node.bits));
+    if (fresh) *host = at;
+}
+
+void PrefixTrie::take(Index at) {
+    auto& node = nodes_[at];
+    const auto owner = static_cast<std::uint32_t>(node.owner);
+    if (node.after != 0) nodes_[node.after].before = node.before;
+    if (node.before != 0) {
+        nodes_[node.before].after = node.after;
+    } else if (node.after != 0) {
+        *first_of_.find(owner) = node.after;
+    } else {
+        first_of_.erase(owner);
+    }
+    node.owned = false;
+    --size_;
+    if (node.length != width_) return;
+    const auto* host = hosts_.find(hash(node.bits));
+    if (host != nullptr && *host == at) hosts_.erase(hash(node.bits));
+}
+
+/// An IPv4 address is its own; of an IPv6 address, all bits matter.
+std::uint32_t PrefixTrie::hash(Bits address) const {
+    if (width_ == 32) return static_cast<std::uint32_t>(address.high >> 32);
+    const auto mixed = (address.high * 0x9e3779b97f4a7c15ULL ^ address.low) * 0xd6e8feb86659fd93ULL;
+    return static_cast<std::uint32_t>(mixed >> 32);
 }
 
 bool AllowedIps::insert(const IpPrefix& prefix, PeerId peer) {
-    auto& trie = trie_of(prefix.address);
+    auto& trie = trie_of(prefix.address.version);
     const auto bits = bits_of(prefix.address);
     const auto owner = trie.find_exactly(bits, prefix.length);
     if (owner == peer) return true;
-    if (!owner && count_ >= kMaxPrefixes) return false;
-    if (owner) {
-        by_peer_[*owner].erase(prefix);
-    } else {
-        ++count_;
-    }
+    if (!owner && size() >= kMaxPrefixes) return false;
     trie.insert(bits, prefix.length, peer);
-    by_peer_[peer].insert(prefix);
     return true;
 }
 
 void AllowedIps::remove(const IpPrefix& prefix, PeerId peer) {
-    const auto found = by_peer_.find(peer);
-    if (found == by_peer_.end() || found->second.erase(prefix) == 0) return;
-    trie_of(prefix.address).erase(bits_of(prefix.address), prefix.length);
-    --count_;
+    auto& trie = trie_of(prefix.address.version);
+    const auto bits = bits_of(prefix.address);
+    if (trie.find_exactly(bits, prefix.length) == peer) trie.erase(bits, prefix.length);
 }
 
 void AllowedIps::remove_all(PeerId peer) {
-    for (const auto& prefix : prefixes_of(peer)) remove(prefix, peer);
-    by_peer_.erase(peer);
+    for (auto* trie : {&v4_, &v6_}) {
+        for (const auto& [bits, length] : trie->prefixes_of(peer)) trie->erase(bits, length);
+    }
 }
 
 std::optional<PeerId> AllowedIps::find(const IpAddress& address) const {
-    const auto& trie = address.version == IpAddress::Version::v4 ? v4_ : v6_;
-    return trie.find(bits_of(address), address.bits());
+    return trie_of(address.version).find(bits_of(address));
 }
 
 std::vector<IpPrefix> AllowedIps::prefixes_of(PeerId peer) const {
-    const auto found = by_peer_.find(peer);
-    if (found == by_peer_.end()) return {};
-    return {found->second.begin(), found->second.end()};
+    std::vector<IpPrefix> prefixes;
+    for (const auto version : {IpAddress::Version::v4, IpAddress::Version::v6}) {
+        for (const auto& prefix : trie_of(version).prefixes_of(peer)) prefixes.push_back(prefix_from(prefix, version));
+    }
+    std::sort(prefixes.begin(), prefixes.end());
+    return prefixes;
 }
 
 }  // namespace myst::wireguard
