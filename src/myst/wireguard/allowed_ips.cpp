@@ -122,6 +122,8 @@ std::vector<PrefixTrie::Prefix> PrefixTrie::prefixes_of(PeerId owner) const {
 PrefixTrie::Index PrefixTrie::add_node(Bits bits, unsigned length) {
     Index at = free_;
     if (at == 0) {
+        // Doubling would leave a third of the memory unused on average.
+        if (nodes_.size() == nodes_.capacity()) nodes_.reserve(nodes_.size() + nodes_.size() / 4 + 4);
         at = static_cast<Index>(nodes_.size());
         nodes_.emplace_back();
     } else {

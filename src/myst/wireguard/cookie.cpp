@@ -69,12 +69,9 @@ Mac CookieChecker::cookie_of(const Endpoint& source, MonotonicTime now, Rng& rng
     return blake2s_mac(secret_.expose(), {source.address.view(), port});
 }
 
-CookieGenerator::CookieGenerator(const TunnelKey& peer)
-    : mac1_key_(mac1_key_for(peer)), reply_key_(reply_key_for(peer)) {}
-
 void CookieGenerator::add_macs(std::span<std::uint8_t> message, MonotonicTime now) {
     const MacFields fields(message);
-    const auto mac1 = blake2s_mac(mac1_key_.view(), {fields.before_mac1});
+    const auto mac1 = blake2s_mac(mac1_key_for(peer_).view(), {fields.before_mac1});
     std::copy(mac1.begin(), mac1.end(), message.end() - 2 * kMacSize);
     outstanding_mac1_ = mac1;
     if (cookie_ && now - cookie_->arrived >= kCookieLifetime) cookie_.reset();
@@ -86,7 +83,8 @@ void CookieGenerator::add_macs(std::span<std::uint8_t> message, MonotonicTime no
 bool CookieGenerator::accept_reply(const CookieReply& reply, MonotonicTime now) {
     if (!outstanding_mac1_) return false;
     Secret<16> value;
-    if (!open_extended(reply_key_, reply.nonce, reply.encrypted_cookie, *outstanding_mac1_, value.expose_mutable())) {
+    const auto key = reply_key_for(peer_);
+    if (!open_extended(key, reply.nonce, reply.encrypted_cookie, *outstanding_mac1_, value.expose_mutable())) {
         return false;
     }
     outstanding_mac1_.reset();

@@ -39,7 +39,7 @@ private:
 class CookieGenerator {
 public:
     /// For messages to the device with this public key.
-    explicit CookieGenerator(const TunnelKey& peer);
+    explicit CookieGenerator(const TunnelKey& peer) : peer_(peer) {}
 
     /// Fills both macs of an initiation or response. mac2 stays zero without a fresh cookie.
     void add_macs(std::span<std::uint8_t> message, MonotonicTime now);
@@ -53,8 +53,7 @@ private:
         Secret<16> value;
         MonotonicTime arrived;
     };
-    Hash32 mac1_key_;
-    Secret<32> reply_key_;
+    TunnelKey peer_;
     std::optional<Mac> outstanding_mac1_;
     std::optional<Cookie> cookie_;
 };

@@ -1,6 +1,7 @@
 // One peer of a device: its handshake, its sessions, its timers.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -114,10 +115,10 @@ private:
     std::optional<Endpoint> endpoint_;
     std::vector<Bytes> staged_;  ///< the oldest first; few, and mostly none
 
-    std::optional<InitiatorState> initiation_;  ///< ours, until the response
-    Deadline handshake_sent_;                   ///< the last initiation or response of ours
-    Deadline wished_;                           ///< when somebody last wanted a session
-    bool refreshed_on_receive_ = false;         ///< for the present key
+    std::unique_ptr<InitiatorState> initiation_;  ///< ours, until the response
+    Deadline handshake_sent_;                     ///< the last initiation or response of ours
+    Deadline wished_;                             ///< when somebody last wanted a session
+    bool refreshed_on_receive_ = false;           ///< for the present key
 
     Timestamp greatest_timestamp_{};  ///< of the peer's initiations
     Deadline initiation_accepted_;

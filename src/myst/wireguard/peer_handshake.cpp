@@ -23,7 +23,7 @@ void Peer::send_initiation(bool fresh_source, Now now, Actions& out) {
         environment_.indexes.remove(index, now.steady);
         return;
     }
-    initiation_ = std::move(made->state);
+    initiation_ = std::make_unique<InitiatorState>(std::move(made->state));
     auto message = made->message.encode();
     timers_.initiation_sent(now.steady, jitter());
     send_message(message, fresh_source, now, out);
