@@ -17,8 +17,9 @@ namespace {
 
 // Each buffer begins at a cache line.
 constexpr std::size_t kMemory = Sealer::kMemory + Outgoing::kMemory + Incoming::kMemory + 3 * std::size_t{64};
-constexpr std::size_t kHandshakesPerTurn = 4;  ///< each costs as much as hundreds of packets
-constexpr milliseconds kShortestWait{5};       ///< timers need not be more exact
+/// Of messages that are no data: one computation, which takes as long as hundreds of packets, or 8 cookies.
+constexpr std::uint64_t kHandshakeWorkPerTurn = 128;
+constexpr milliseconds kShortestWait{5};  ///< timers need not be more exact
 constexpr std::size_t kTurnsBetweenLooks = 64;
 constexpr milliseconds kLongestWait{1'000};  ///< after which the MTU is read again
 
@@ -112,7 +113,8 @@ bool Tunnel::turn() {
 
 void Tunnel::handle_handshakes(wireguard::Now time) {
     auto& waiting = incoming_.handshakes();
-    for (std::size_t i = 0; i < kHandshakesPerTurn && !waiting.empty(); ++i) {
+    const auto enough = device_.work().units() + kHandshakeWorkPerTurn;
+    while (!waiting.empty() && device_.work().units() < enough) {
         device_.load().report(waiting.size(), Incoming::kMaxHandshakes, time.steady);
         const auto message = std::move(waiting.front());
         waiting.pop_front();

@@ -108,6 +108,7 @@ std::optional<InnerPacket> Device::admit(PeerId id, BytesView plaintext) const {
 bool Device::handle_handshake(BytesView datagram, const Endpoint& from, Now now, Actions& out) {
     const auto type = classify(datagram);
     if (!type || !environment_.identity) return false;
+    ++work_.messages;
     switch (*type) {
         case MessageType::initiation:
             return affordable(datagram, from, now.steady, out) && handle_initiation(datagram, from, now, out);
@@ -123,12 +124,14 @@ bool Device::affordable(BytesView datagram, const Endpoint& from, MonotonicTime 
     if (!checker_->mac1_valid(datagram)) return false;
     if (!load_.busy(now)) return true;
     if (checker_->mac2_valid(datagram, from, now, environment_.rng)) return sources_.allow(from.address, now);
+    ++work_.cookies;
     const auto reply = checker_->make_reply(datagram, from, now, environment_.rng).encode();
     out.emplace_back(SendDatagram{from, Bytes(reply.begin(), reply.end())});
     return false;
 }
 
 bool Device::handle_initiation(BytesView datagram, const Endpoint& from, Now now, Actions& out) {
+    ++work_.computations;
     auto opened = open_initiation(*environment_.identity, Initiation::decode(datagram));
     if (!opened) return false;
     const auto id = find_peer(opened->peer);
@@ -138,7 +141,9 @@ bool Device::handle_initiation(BytesView datagram, const Endpoint& from, Now now
 bool Device::handle_response(BytesView datagram, const Endpoint& from, Now now, Actions& out) {
     const auto response = Response::decode(datagram);
     const auto* entry = environment_.indexes.find(response.receiver);
-    return entry != nullptr && !entry->keypair && peer(entry->peer)->handle_response(response, from, now, out);
+    if (entry == nullptr || entry->keypair) return false;
+    ++work_.computations;
+    return peer(entry->peer)->handle_response(response, from, now, out);
 }
 
 bool Device::handle_cookie_reply(BytesView datagram, MonotonicTime now) {

@@ -13,6 +13,17 @@
 
 namespace myst::wireguard {
 
+/// What the messages that are no data have cost a device so far. A loop that counts it gives strangers a share of its
+/// work, and no more.
+struct HandshakeWork {
+    std::uint64_t messages = 0;      ///< at least their mac1 was computed
+    std::uint64_t cookies = 0;       ///< made and sent
+    std::uint64_t computations = 0;  ///< initiations and responses that were opened, in vain or not
+
+    /// In computations of mac1, of which each takes a third of a microsecond or so.
+    [[nodiscard]] std::uint64_t units() const { return messages + 16 * cookies + 128 * computations; }
+};
+
 /// Peers, sessions and allowed addresses of an interface. Whoever owns it carries out the actions that calls append to
 /// `out`, calls `advance` when `next_deadline` has come, and seals and opens data:
 ///
@@ -65,6 +76,8 @@ public:
 
     /// Anything but data: initiations, responses, cookie replies; the rest is dropped. False: silence.
     bool handle_handshake(BytesView datagram, const Endpoint& from, Now now, Actions& out);
+    [[nodiscard]] const HandshakeWork& work() const { return work_; }
+    [[nodiscard]] const SourceLimiter& sources() const { return sources_; }
     /// Whoever queues handshakes reports here.
     [[nodiscard]] LoadGauge& load() { return load_; }
 
@@ -89,6 +102,7 @@ private:
     std::optional<CookieChecker> checker_;  ///< with the identity
     SourceLimiter sources_;
     LoadGauge load_;
+    HandshakeWork work_;
     AllowedIps allowed_ips_;
     FlatMap<std::unique_ptr<Peer>> peers_;  ///< by id
     std::unordered_map<TunnelKey, PeerId, FixedBytesHash> by_key_;
