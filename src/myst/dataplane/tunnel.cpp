@@ -37,7 +37,8 @@ sys::UdpOptions options_of(const Offloads& offloads) {
 
 }  // namespace
 
-Result<std::unique_ptr<Tunnel>> Tunnel::create(const Settings& settings, Rng& rng) {
+Result<std::unique_ptr<Tunnel>> Tunnel::create(const Settings& settings, Rng& rng,
+                                               std::unique_ptr<wireguard::Aead> aead) {
     const bool segments = settings.offloads.tun;
     auto tun = sys::TunDevice::create(settings.name, {segments, segments, segments});
     if (!tun) return forward_error(tun);
@@ -45,15 +46,17 @@ Result<std::unique_ptr<Tunnel>> Tunnel::create(const Settings& settings, Rng& rn
     if (!link) return forward_error(link);
     auto uapi = UapiServer::open(tun->name(), settings.uapi_folder);
     if (!uapi) return forward_error(uapi);
-    return std::unique_ptr<Tunnel>(new Tunnel(std::move(*tun), std::move(*link), std::move(*uapi), settings, rng));
+    return std::unique_ptr<Tunnel>(
+        new Tunnel(std::move(*tun), std::move(*link), std::move(*uapi), settings, rng, std::move(aead)));
 }
 
-Tunnel::Tunnel(sys::TunDevice tun, UdpLink link, UapiServer uapi, const Settings& settings, Rng& rng)
+Tunnel::Tunnel(sys::TunDevice tun, UdpLink link, UapiServer uapi, const Settings& settings, Rng& rng,
+               std::unique_ptr<wireguard::Aead> aead)
     : offloads_(settings.offloads),
       tun_(std::move(tun)),
       link_(std::move(link)),
       uapi_(std::move(uapi)),
-      aead_(wireguard::make_aead()),
+      aead_(std::move(aead)),
       device_(rng),
       wanted_{link_.port(), 0},
       applied_(wanted_),

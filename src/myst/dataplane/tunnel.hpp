@@ -26,9 +26,10 @@ public:
         std::string uapi_folder = UapiServer::kFolder;
     };
 
-    /// Makes the interface, down and without addresses, and the socket for `wg`. Errors as of TunDevice::create,
-    /// UdpLink::open and UapiServer::open.
-    [[nodiscard]] static Result<std::unique_ptr<Tunnel>> create(const Settings& settings, Rng& rng);
+    /// Makes the interface, down and without addresses, and the socket for `wg`. `aead` is for data messages only, and
+    /// never null. Errors as of TunDevice::create, UdpLink::open and UapiServer::open.
+    [[nodiscard]] static Result<std::unique_ptr<Tunnel>> create(
+        const Settings& settings, Rng& rng, std::unique_ptr<wireguard::Aead> aead = wireguard::make_aead());
     Tunnel(const Tunnel&) = delete;
     Tunnel& operator=(const Tunnel&) = delete;
 
@@ -39,7 +40,8 @@ public:
     [[nodiscard]] Result<> run(int stop);
 
 private:
-    Tunnel(sys::TunDevice tun, UdpLink link, UapiServer uapi, const Settings& settings, Rng& rng);
+    Tunnel(sys::TunDevice tun, UdpLink link, UapiServer uapi, const Settings& settings, Rng& rng,
+           std::unique_ptr<wireguard::Aead> aead);
     [[nodiscard]] Result<> watch_descriptors(int stop);
     /// One turn of everything; whether there is more to do at once.
     [[nodiscard]] bool turn();
