@@ -19,7 +19,7 @@ help:
 	@echo 'make bench-db   how many records one core and this disk can take, and how fast they are found'
 	@echo 'make bench-network  how fast records spread between 32 daemons in network namespaces, and what they stand'
 	@echo 'make bench-stores  SQLite, LMDB and RocksDB at the work of the record store'
-	@echo 'make bench-tunnel  our WireGuard beside two versions of wireguard-go; root, on an idle machine'
+	@echo 'make bench-tunnel  our WireGuard beside wireguard-go, OpenVPN and Shadowsocks; root, on an idle machine'
 	@echo 'make bench-pay  how many payments one core and this disk can take; on an idle machine'
 	@echo 'make bench-scale  what a full node costs in networks of many, simulated'
 	@echo 'make build      release build of mystd and myst in build/release/cmd'
@@ -74,7 +74,7 @@ bench-tunnel:
 	@tools/install.sh --bench
 	@tools/fetch_peers.sh
 	@cmake --preset release >/dev/null
-	@tools/build.sh release mystd
+	@tools/build.sh release mystd bench_tunnel_end
 	@mkdir -p bench/results
 	@bench/tunnel.py bench/results/tunnel.json
 

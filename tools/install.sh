@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building, testing and the demo need: Debian packages, the npm packages of the contracts, and the npm and
 # Python packages that our relay is tested with.
-# With --bench also what ours is measured against: stores (docs/adr/0007-record-store.md), and tools around tunnels.
+# With --bench also what ours is measured against: stores (docs/adr/0007-record-store.md) and tunnels, and tools around them.
 # Does nothing, quickly, when everything is there. Needs root (or sudo) only when a Debian package is missing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -22,7 +22,9 @@ command -v node >/dev/null || packages+=(nodejs)
 command -v npm >/dev/null || packages+=(npm)
 python3 -m pip --version >/dev/null 2>&1 || packages+=(python3-pip)
 [ "$(uname -m)" != x86_64 ] || packages+=(libipsec-mb-dev)
-[ "${1:-}" != --bench ] || packages+=(liblmdb-dev librocksdb-dev iperf3 iputils-ping wireguard-tools)
+[ "${1:-}" != --bench ] || packages+=(
+  liblmdb-dev librocksdb-dev iperf3 iputils-ping wireguard-tools openvpn openssl shadowsocks-libev
+)
 
 say() { printf 'install: %s\n' "$*"; }
 
