@@ -9,6 +9,7 @@
 
 #include "measure.hpp"
 #include "peers/core.hpp"
+#include "peers/traffic.hpp"
 #include "results_file.hpp"
 
 namespace {
@@ -36,6 +37,9 @@ constexpr std::array kRows{
     Row{"small_packets_opened_per_s", "  opened", 1e-3},
     Row{"large_packets_sealed_per_s", "1420-byte packets sealed, thousands/s", 1e-3},
     Row{"large_packets_opened_per_s", "  opened", 1e-3},
+    Row{"tunnel_handshakes_per_s", "whole tunnel: handshakes per second"},
+    Row{"tunnel_packets_in_per_s", "  92-byte packets in, thousands/s", 1e-3},
+    Row{"tunnel_packets_out_per_s", "  out", 1e-3},
 };
 
 void print(const std::vector<std::size_t>& sizes, const std::vector<object>& figures) {
@@ -44,8 +48,11 @@ void print(const std::vector<std::size_t>& sizes, const std::vector<object>& fig
     std::cout << '\n';
     for (const auto& row : kRows) {
         std::cout << fmt::format("{:<40}", row.what);
-        for (const auto& one : figures)
-            std::cout << fmt::format("{:>12.1f}", one.at(row.key).to_number<double>() * row.scale);
+        for (const auto& one : figures) {
+            const auto* value = one.if_contains(row.key);
+            std::cout << (value == nullptr ? fmt::format("{:>12}", "-")
+                                           : fmt::format("{:>12.1f}", value->to_number<double>() * row.scale));
+        }
         std::cout << '\n';
     }
 }
@@ -63,6 +70,11 @@ int main(int argc, char** argv) {
     object saved;
     for (const auto size : sizes) {
         figures.push_back(bench::measure_core(size));
+        if (const auto traffic = bench::measure_traffic(size)) {
+            for (const auto& [key, value] : *traffic) figures.back()[key] = value;
+        } else {
+            std::cout << fmt::format("SKIPPED the whole tunnel with {} peers: {}\n", size, traffic.error().describe());
+        }
         saved[std::to_string(size)] = figures.back();
     }
     print(sizes, figures);

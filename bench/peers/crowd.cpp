@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "myst/base/check.hpp"
+#include "myst/wireguard/offload/checksum.hpp"
 
 namespace myst::bench {
 
@@ -63,6 +64,7 @@ Bytes datagram_packet(const IpAddress& from, const IpAddress& to, std::size_t si
     put(24, size - 20);
     std::copy(from.view().begin(), from.view().end(), packet.begin() + 12);
     std::copy(to.view().begin(), to.view().end(), packet.begin() + 16);
+    wireguard::store_checksum(packet.data() + 10, wireguard::sum_of(BytesView(packet).first(20)));
     return packet;
 }
 

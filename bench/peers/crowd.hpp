@@ -52,7 +52,7 @@ private:
     std::vector<Member> members_;
 };
 
-/// An IPv4 packet of this size that carries UDP from one address to another, with checksums of zero.
+/// An IPv4 packet of this size that carries UDP from one address to another, without a checksum of its own.
 [[nodiscard]] Bytes datagram_packet(const wireguard::IpAddress& from, const wireguard::IpAddress& to, std::size_t size);
 
 }  // namespace myst::bench
