@@ -27,7 +27,6 @@ from tunnel.tunnels import OpenVpn, Shadowsocks, Tunnel, WireGuard  # noqa: E402
 ROOT = Path(__file__).resolve().parent.parent
 RELEASE = ROOT / "build/release"
 TOOLS = ("ip", "iperf3", "ping", "wg", "ss")
-STOLEN = 0.01  # a round in which the machine's host took more than this share counts only if most did
 FOREIGN = 0.02  # use of the machine by others that is worth a warning
 
 
@@ -83,14 +82,6 @@ def play_rounds(makers, options):
     return rounds, statistics.median(foreign)
 
 
-def undisturbed(rounds):
-    calm = [each for each in rounds if max(figures.get("stolen_share", 0) for figures in each.values()) <= STOLEN]
-    if len(calm) < len(rounds):
-        kept = "left out" if 2 * len(calm) > len(rounds) else "kept nevertheless: they are the greater part"
-        print(f"in {len(rounds) - len(calm)} rounds the host took more than {STOLEN:.0%} of the processors: {kept}")
-    return calm if 2 * len(calm) > len(rounds) else rounds
-
-
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("result", type=Path)
@@ -124,7 +115,7 @@ def main():
         candidates = {name: candidates[name] for name in options.only.split(",")}
     makers = present(candidates)
     rounds, foreign = play_rounds(makers, options)
-    figures = report.report(undisturbed(rounds), list(makers))
+    figures = report.report(report.undisturbed(rounds), list(makers))
     figures |= {"rounds": options.rounds, "seconds": options.seconds, "pinned": options.pinned,
                 "foreign_share": foreign, "kernel": platform.release(), "processors": os.cpu_count()}
     known = json.loads(options.result.read_text()) if options.result.exists() else {}

@@ -11,6 +11,7 @@ class Check:
 
 CHECKS = [
     Check("tool-tests", ["python3", "-m", "unittest", "discover", "-s", "tools", "-p", "*_test.py"]),
+    Check("bench-tests", ["python3", "-m", "unittest", "discover", "-s", "bench", "-p", "*_test.py"]),
     Check("layers", ["tools/check_layers.py"]),
     Check("banned-patterns", ["tools/check_banned.py"]),
     Check("documents", ["tools/check_docs.py"]),

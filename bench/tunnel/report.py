@@ -7,6 +7,7 @@ from dataclasses import dataclass
 OURS = "mystd"
 BOUND = "null_cipher"
 PACED = 1e9 * 0.95  # bit/s; who delivers less cannot carry the paced load
+STOLEN = 0.01  # a round in which the machine's host took more than this share counts only if most did
 
 
 @dataclass(frozen=True)
@@ -26,15 +27,26 @@ ROWS = (
     Row("udp1392_pps", "1392-byte datagrams, thousands/s", 1e-3, "udp1392_pps"),
     Row("udp64_pps", "64-byte datagrams, thousands/s", 1e-3, "udp64_pps"),
     Row("latency_us", "round trip, idle, µs", 1, "latency"),
-    Row("latency_p99_us", "  99 % within", 1, "latency_p99"),
+    Row("latency_p99_us", "round trip, idle, 99 % within", 1, "latency_p99"),
     Row("loaded_latency_us", "round trip, paced load, µs", 1, "loaded_latency"),
-    Row("loaded_latency_p99_us", "  99 % within", 1, "loaded_latency_p99"),
+    Row("loaded_latency_p99_us", "round trip, paced, 99 % within", 1, "loaded_latency_p99"),
     Row("paced_bit_per_s", "paced load delivered, Gbit/s", 1e-9),
     Row("paced_cpu_s_per_gb", "processor s per GB, paced", 1, "paced_cpu_per_gb"),
     Row("cpu_s_per_gb", "processor s per GB, one flow", 1, "cpu_per_gb"),
     Row("retransmits", "retransmits, one flow"),
     Row("rss_bytes", "memory of an end at most, MiB", 1 / 2 ** 20),
 )
+
+
+def undisturbed(rounds):
+    """Without those in which the machine's host took processor time away; all, if these are half or more."""
+    calm = [each for each in rounds if max(figures.get("stolen_share", 0) for figures in each.values()) <= STOLEN]
+    if len(calm) == len(rounds):
+        return rounds
+    enough = 2 * len(calm) > len(rounds)
+    print(f"in {len(rounds) - len(calm)} of {len(rounds)} rounds the host took more than {STOLEN:.0%} of the processors: "
+          + ("they are left out" if enough else "they are kept, being half or more"))
+    return calm if enough else rounds
 
 
 def medians(rounds, names):
@@ -72,28 +84,37 @@ def ratios(rounds, rivals):
     return found, intervals
 
 
+def table(head, columns, lines):
+    """A table that a document takes as it is."""
+    print(f"| {head:<33} | " + " | ".join(f"{name:>19}" for name in columns) + " |")
+    print("|---" * (1 + len(columns)) + "|")
+    for what, cells in lines:
+        print(f"| {what:<33} | " + " | ".join(f"{cell:>19}" for cell in cells) + " |")
+
+
 def show_medians(figures):
-    print(f"{'medians':<34}" + "".join(f"{name:>19}" for name in figures))
-    slow = False
-    for row in ROWS:
-        line = f"{row.what:<34}"
-        for tunnel in figures.values():
-            mark = "*" if "paced" in row.what and tunnel.get("paced_bit_per_s", PACED) < PACED else " "
-            slow |= mark == "*"
-            line += f"{tunnel[row.key] * row.scale:>18.2f}{mark}" if row.key in tunnel else f"{'-':>18} "
-        print(line)
-    if slow:
-        print("* cannot carry the paced load; measured with what it carries")
+    def cell(tunnel, row):
+        if row.key not in tunnel:
+            return "–"
+        slow = "paced" in row.what and tunnel.get("paced_bit_per_s", PACED) < PACED
+        return f"{tunnel[row.key] * row.scale:.4g}" + ("*" if slow else "")
+
+    lines = [(row.what, [cell(tunnel, row) for tunnel in figures.values()]) for row in ROWS]
+    table("medians", figures, lines)
+    if any("*" in text for _, cells in lines for text in cells):
+        print("\n* cannot carry the paced load; measured with what it carries")
 
 
 def show_ratios(rivals, found, intervals):
-    print(f"\n{'ours / theirs, 90 % interval':<34}" + "".join(f"{rival:>24}" for rival in rivals))
-    for row in ROWS:
-        names = [f"{row.ratio}_ratio_vs_{rival}" for rival in rivals]
-        if row.ratio:
-            print(f"{row.what.split(', Gbit')[0]:<34}" + "".join(
-                f"{found[name]:>9.2f} ({intervals[name][0]:.2f} - {intervals[name][1]:.2f})".rjust(24)
-                if name in found else f"{'-':>24}" for name in names))
+    def cell(row, rival):
+        name = f"{row.ratio}_ratio_vs_{rival}"
+        if name not in found:
+            return "–"
+        return f"{found[name]:.3g} ({intervals[name][0]:.3g}–{intervals[name][1]:.3g})"
+
+    lines = [(row.what.split(", Gbit")[0], [cell(row, rival) for rival in rivals]) for row in ROWS if row.ratio]
+    print()
+    table("ours / theirs (90 % interval)", rivals, lines)
 
 
 def report(rounds, names):
