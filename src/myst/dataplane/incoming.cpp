@@ -34,6 +34,7 @@ bool Incoming::pump(UdpLink& link, sys::TunDevice& tun, wireguard::Now now, wire
         if (!datagrams) continue;
         for (std::size_t j = 0; j < datagrams->size(); ++j) take((*datagrams)[j], i, now);
     }
+    gate(now);
     open(now, out);
     deliver(tun);
     jobs_.clear();
@@ -53,6 +54,7 @@ void Incoming::take(std::span<std::uint8_t> datagram, std::size_t message, wireg
     if (!sessions_[*session].keypair->replay().plausible(header.counter)) return;
     jobs_.push_back({&keypair.receive_key(), header.counter, datagram.subspan(wireguard::kDataHeaderSize)});
     arrivals_.push_back({*session, message, datagram.size()});
+    sessions_[*session].metered.expect(jobs_.back().text().size());
 }
 
 void Incoming::keep_handshake(BytesView datagram, std::size_t message) {
@@ -66,8 +68,26 @@ std::optional<std::size_t> Incoming::session_of(std::uint32_t index, wireguard::
     if (known != sessions_.rend()) return static_cast<std::size_t>(sessions_.rend() - known) - 1;
     auto keypair = device_.keypair_to_open(index, now.steady);
     if (keypair == nullptr) return std::nullopt;
-    sessions_.push_back({std::move(keypair), index, {}, {}});
+    auto* meter = device_.meter(keypair->peer());
+    sessions_.push_back({std::move(keypair), index, {}, {}, wireguard::ReceivedBatch(meter)});
     return sessions_.size() - 1;
+}
+
+void Incoming::gate(wireguard::Now now) {
+    bool all = true;
+    for (auto& session : sessions_) all &= session.metered.reserve(now.steady);
+    if (all) return;
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < jobs_.size(); ++i) {
+        auto& arrival = arrivals_[i];
+        arrival.admission = sessions_[arrival.session].metered.admit(jobs_[i].text().size());
+        if (arrival.admission == wireguard::ReceivedBatch::Admission::refused) continue;
+        jobs_[kept] = jobs_[i];
+        arrivals_[kept] = arrival;
+        ++kept;
+    }
+    jobs_.resize(kept);
+    arrivals_.resize(kept);
 }
 
 void Incoming::open(wireguard::Now now, wireguard::Actions& out) {
@@ -90,9 +110,12 @@ void Incoming::deliver(sys::TunDevice& tun) {
     for (std::size_t i = 0; i < jobs_.size(); ++i) {
         const auto text = jobs_[i].text();
         if (!jobs_[i].authentic || text.empty()) continue;
-        const auto packet = device_.admit(sessions_[arrivals_[i].session].keypair->peer(), text);
-        if (packet) std::ignore = coalescer_.push(text.first(packet->length));  // it has room for all datagrams
+        auto& session = sessions_[arrivals_[i].session];
+        const auto packet = device_.admit(session.keypair->peer(), text);
+        if (!packet || !session.metered.deliver(*packet, arrivals_[i].admission)) continue;
+        std::ignore = coalescer_.push(text.first(packet->length));  // it has room for all datagrams
     }
+    for (auto& session : sessions_) session.metered.settle();
     for (const auto& write : coalescer_.finish()) {
         const auto done = tun.write(write.parts);
         if (!done) log::warn("dataplane: {}", done.error().describe());

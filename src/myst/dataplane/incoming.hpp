@@ -9,6 +9,7 @@
 #include "myst/sys/tun_device.hpp"
 #include "myst/wireguard/aead/aead.hpp"
 #include "myst/wireguard/device.hpp"
+#include "myst/wireguard/metered_batch.hpp"
 #include "myst/wireguard/offload/coalescer.hpp"
 
 namespace myst::dataplane {
@@ -46,16 +47,20 @@ private:
         std::uint32_t index = 0;
         wireguard::Endpoint from;  ///< of the last authentic message
         wireguard::Traffic traffic;
+        wireguard::ReceivedBatch metered;
     };
     struct Arrival {
         std::size_t session = 0;
         std::size_t message = 0;
         std::size_t size = 0;  ///< of the datagram
+        wireguard::ReceivedBatch::Admission admission = wireguard::ReceivedBatch::Admission::paid;
     };
     void take(std::span<std::uint8_t> datagram, std::size_t message, wireguard::Now now);
     void keep_handshake(BytesView datagram, std::size_t message);
     /// The place of the session that the index leads to.
     [[nodiscard]] std::optional<std::size_t> session_of(std::uint32_t index, wireguard::Now now);
+    /// Leaves out what the meters of the peers do not let pass, before anything is opened.
+    void gate(wireguard::Now now);
     void open(wireguard::Now now, wireguard::Actions& out);
     void deliver(sys::TunDevice& tun);
 

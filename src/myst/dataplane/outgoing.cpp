@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "myst/base/log.hpp"
-#include "myst/wireguard/offload/super_packet.hpp"
 
 namespace myst::dataplane {
 namespace {
@@ -42,18 +41,28 @@ void Outgoing::take(BytesView read, wireguard::Now now, wireguard::Actions& out)
     if (!sealer_.has_room(segments, largest)) flush(now, out);
     auto* session = session_of(*peer, now);
     const auto first = session != nullptr ? session->keypair->take_counters(segments) : std::nullopt;
-    for (std::size_t i = 0; i < segments; ++i) {
+    if (!first) return keep(*peer, *packet, *inner, now, out);
+    // Counters of segments that may not be sent are not used; nobody misses them.
+    const auto admitted = session->metered.admit(*inner, segments, largest, packet->segment_size(segments - 1));
+    for (std::size_t i = 0; i < admitted; ++i) {
         const std::size_t size = packet->segment_size(i);
-        if (first) {
-            packet->write_segment(i, sealer_.add(*session->keypair, *first + i, session->to, size));
-            session->traffic.wire_bytes += wireguard::kKeepaliveSize + sealer_.padded_size(size);
-            session->traffic.has_data = true;
-        } else {
-            Bytes waiting(size);
-            packet->write_segment(i, waiting);
-            device_.stage(*peer, std::move(waiting), now, out);
+        packet->write_segment(i, sealer_.add(*session->keypair, *first + i, session->to, size));
+        session->traffic.wire_bytes += wireguard::kKeepaliveSize + sealer_.padded_size(size);
+        session->traffic.has_data = true;
+    }
+}
+
+void Outgoing::keep(wireguard::PeerId peer, const wireguard::SuperPacket& packet, const wireguard::InnerPacket& inner,
+                    wireguard::Now now, wireguard::Actions& out) {
+    wireguard::SentBatch metered(device_.meter(peer));
+    if (metered.may_wait(inner, packet.segments(), packet.segment_size(0))) {
+        for (std::size_t i = 0; i < packet.segments(); ++i) {
+            Bytes waiting(packet.segment_size(i));
+            packet.write_segment(i, waiting);
+            device_.stage(peer, std::move(waiting), now, out);
         }
     }
+    metered.settle();
 }
 
 Outgoing::Session* Outgoing::session_of(wireguard::PeerId peer, wireguard::Now now) {
@@ -63,13 +72,14 @@ Outgoing::Session* Outgoing::session_of(wireguard::PeerId peer, wireguard::Now n
     auto keypair = device_.keypair_to_send(peer, now.steady);
     const auto* state = device_.peer(peer);
     if (keypair == nullptr || state == nullptr || !state->endpoint()) return nullptr;
-    sessions_.push_back({peer, std::move(keypair), *state->endpoint(), {}});
+    sessions_.push_back({peer, std::move(keypair), *state->endpoint(), {}, wireguard::SentBatch(state->meter())});
     return &sessions_.back();
 }
 
 void Outgoing::flush(wireguard::Now now, wireguard::Actions& out) {
     sealer_.flush();
-    for (const auto& session : sessions_) {
+    for (auto& session : sessions_) {
+        session.metered.settle();
         if (session.traffic.wire_bytes > 0) device_.sent(session.peer, session.traffic, now, out);
     }
     sessions_.clear();

@@ -5,6 +5,8 @@
 
 #include "myst/dataplane/sealer.hpp"
 #include "myst/sys/tun_device.hpp"
+#include "myst/wireguard/metered_batch.hpp"
+#include "myst/wireguard/offload/super_packet.hpp"
 
 namespace myst::dataplane {
 
@@ -27,8 +29,12 @@ private:
         wireguard::KeypairPtr keypair;
         wireguard::Endpoint to;
         wireguard::Traffic traffic;
+        wireguard::SentBatch metered;
     };
     void take(BytesView read, wireguard::Now now, wireguard::Actions& out);
+    /// Packets without a session wait for one.
+    void keep(wireguard::PeerId peer, const wireguard::SuperPacket& packet, const wireguard::InnerPacket& inner,
+              wireguard::Now now, wireguard::Actions& out);
     /// Null: the packets must wait, or have nowhere to go.
     [[nodiscard]] Session* session_of(wireguard::PeerId peer, wireguard::Now now);
     void flush(wireguard::Now now, wireguard::Actions& out);

@@ -69,6 +69,15 @@ const Peer* Device::peer(PeerId id) const {
     return found == nullptr ? nullptr : found->get();
 }
 
+void Device::set_meter(PeerId id, std::shared_ptr<Meter> meter) {
+    if (auto* found = peer(id)) found->set_meter(std::move(meter));
+}
+
+Meter* Device::meter(PeerId id) const {
+    const auto* found = peer(id);
+    return found != nullptr ? found->meter() : nullptr;
+}
+
 std::vector<PeerId> Device::peers() const {
     std::vector<PeerId> ids;
     ids.reserve(peers_.size());

@@ -32,6 +32,8 @@ struct HandshakeWork {
 ///  batch
 ///    and keypair, and `admit` for each packet that is not empty.
 ///
+/// What is sealed or opened goes through the peer's `meter` (metered_batch.hpp). Packets that were staged have done so.
+///
 /// One thread.
 class Device {
 public:
@@ -56,6 +58,10 @@ public:
     [[nodiscard]] const Peer* peer(PeerId id) const;
     /// In the order in which they were added.
     [[nodiscard]] std::vector<PeerId> peers() const;
+    /// The peer's packets are counted and gated by this meter from now on; null: by none. Unknown ids are ignored.
+    void set_meter(PeerId id, std::shared_ptr<Meter> meter);
+    /// Null: none. Stays until the next call of `set_meter` or `remove_peer`.
+    [[nodiscard]] Meter* meter(PeerId id) const;
     [[nodiscard]] AllowedIps& allowed_ips() { return allowed_ips_; }
     [[nodiscard]] const AllowedIps& allowed_ips() const { return allowed_ips_; }
 

@@ -1,9 +1,8 @@
 #include "myst/wireguard/peer.hpp"
 
-#include <utility>
-
 #include "myst/base/check.hpp"
 #include "myst/base/random_below.hpp"
+#include "myst/wireguard/metered_batch.hpp"
 
 namespace myst::wireguard {
 
@@ -119,14 +118,34 @@ void Peer::drop_staged() {
     staged_ = {};
 }
 
-void Peer::send_staged(Now now, Actions& out) {
-    if (staged_.empty()) return;
+bool Peer::send_staged(Now now, Actions& out) {
+    if (staged_.empty()) return false;
     const auto keypair = keypair_to_send(now.steady);
     if (!keypair) {
         begin_handshake(Reason::wish, false, now, out);
-        return;
+        return false;
     }
-    seal_and_send(keypair, std::exchange(staged_, {}), now, out);
+    auto packets = take_staged();
+    if (packets.empty()) return false;
+    seal_and_send(keypair, std::move(packets), now, out);
+    return true;
+}
+
+std::vector<Bytes> Peer::take_staged() {
+    SentBatch batch(meter());
+    std::vector<Bytes> packets;
+    packets.reserve(staged_.size());
+    for (auto& packet : staged_) {
+        const auto inner = meter_ != nullptr ? parse_inner_packet(packet) : std::nullopt;
+        if (meter_ == nullptr || (inner && batch.admit(*inner, 1, packet.size(), packet.size()) == 1)) {
+            packets.push_back(std::move(packet));
+        } else {
+            secure_wipe(packet);
+        }
+    }
+    batch.settle();
+    staged_ = {};
+    return packets;
 }
 
 void Peer::send_keepalive(Now now, Actions& out) {

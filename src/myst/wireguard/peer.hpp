@@ -10,6 +10,7 @@
 #include "myst/wireguard/cookie.hpp"
 #include "myst/wireguard/index_table.hpp"
 #include "myst/wireguard/keypair_slots.hpp"
+#include "myst/wireguard/meter.hpp"
 #include "myst/wireguard/noise.hpp"
 #include "myst/wireguard/timers.hpp"
 
@@ -50,6 +51,9 @@ public:
     [[nodiscard]] const KeypairSlots& keypairs() const { return slots_; }
     [[nodiscard]] std::size_t staged() const { return staged_.size(); }
 
+    /// Counts and gates what is sealed and opened from now on; null: nothing does.
+    void set_meter(std::shared_ptr<Meter> meter) { meter_ = std::move(meter); }
+    [[nodiscard]] Meter* meter() const { return meter_.get(); }
     /// For handshakes from now on; zeros: none.
     void set_preshared_key(Secret<32> key) { preshared_ = std::move(key); }
     /// Starts to send what waits.
@@ -92,7 +96,10 @@ private:
     void retry_or_give_up(Now now, Actions& out);
     void drop_initiation(MonotonicTime now);
     void drop_staged();
-    void send_staged(Now now, Actions& out);
+    /// False: there was nothing to send, or its meter refused it all.
+    bool send_staged(Now now, Actions& out);
+    /// Those of the waiting packets that the meter admits; none waits any more.
+    [[nodiscard]] std::vector<Bytes> take_staged();
     void send_keepalive(Now now, Actions& out);
     void seal_and_send(const KeypairPtr& keypair, std::vector<Bytes> packets, Now now, Actions& out);
     void send_message(std::span<std::uint8_t> message, bool fresh_source, Now now, Actions& out);
@@ -114,6 +121,7 @@ private:
     PeerCounters counters_;
     std::optional<Endpoint> endpoint_;
     std::vector<Bytes> staged_;  ///< the oldest first; few, and mostly none
+    std::shared_ptr<Meter> meter_;
 
     std::unique_ptr<InitiatorState> initiation_;  ///< ours, until the response
     Deadline handshake_sent_;                     ///< the last initiation or response of ours

@@ -85,11 +85,7 @@ bool Peer::handle_response(const Response& response, const Endpoint& from, Now n
     slots_.add_as_initiator(add_keypair(std::move(*keys), indexes, true, now.steady), now.steady);
     handshake_complete(now);
     // The peer may not send before it has heard from us under the new key.
-    if (staged_.empty()) {
-        send_keepalive(now, out);
-    } else {
-        send_staged(now, out);
-    }
+    if (!send_staged(now, out)) send_keepalive(now, out);
     agenda_item_.no_later(timers_.next());
     return true;
 }

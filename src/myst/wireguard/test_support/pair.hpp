@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "myst/wireguard/device.hpp"
+#include "myst/wireguard/metered_batch.hpp"
 #include "myst/wireguard/primitives.hpp"
 #include "myst/wireguard/test_support/fixtures.hpp"
 
@@ -65,12 +66,14 @@ public:
         if (!id) return;
         Actions actions;
         const auto keypair = device_->keypair_to_send(*id, clock_.now().steady);
-        if (keypair) {
+        SentBatch metered(device_->meter(*id));
+        if (keypair && metered.admit(*parsed, 1, packet.size(), packet.size()) == 1) {
             emit(*device_->peer(*id)->endpoint(), *keypair, packet);
             device_->sent(*id, {sealed_size(packet.size()), true}, clock_.now(), actions);
-        } else {
+        } else if (!keypair && metered.may_wait(*parsed, 1, packet.size())) {
             device_->stage(*id, packet, clock_.now(), actions);
         }
+        metered.settle();
         carry_out(std::move(actions));
     }
     /// A datagram from the network.
@@ -103,6 +106,8 @@ public:
     std::vector<Bytes> delivered;
     /// What arrived and opened, keepalives included.
     std::size_t opened = 0;
+    /// Messages that were decrypted, for better or worse.
+    std::size_t decrypted = 0;
 
 private:
     void emit(const Endpoint& to, Keypair& keypair, BytesView packet) {
@@ -120,14 +125,26 @@ private:
         const auto header = DataHeader::decode(datagram.bytes);
         const auto keypair = device_->keypair_to_open(header.receiver, clock_.now().steady);
         if (!keypair || !keypair->replay().plausible(header.counter)) return;
+        ReceivedBatch metered(device_->meter(keypair->peer()));
+        open(datagram, *keypair, metered, actions);
+        metered.settle();
+    }
+    void open(const Sent& datagram, Keypair& keypair, ReceivedBatch& metered, Actions& actions) {
+        const auto counter = DataHeader::decode(datagram.bytes).counter;
         Bytes plain(datagram.bytes.size() - kKeepaliveSize);
+        metered.expect(plain.size());
+        const auto admission =
+            metered.reserve(clock_.now().steady) ? ReceivedBatch::Admission::paid : metered.admit(plain.size());
+        if (admission == ReceivedBatch::Admission::refused) return;
+        ++decrypted;
         const auto sealed = BytesView(datagram.bytes).subspan(kDataHeaderSize);
-        if (!wireguard::open(keypair->receive_key(), header.counter, sealed, {}, plain)) return;
-        if (!keypair->replay().accept(header.counter)) return;
+        if (!wireguard::open(keypair.receive_key(), counter, sealed, {}, plain)) return;
+        if (!keypair.replay().accept(counter)) return;
         ++opened;
-        device_->received(*keypair, {datagram.bytes.size(), !plain.empty()}, datagram.from, clock_.now(), actions);
+        device_->received(keypair, {datagram.bytes.size(), !plain.empty()}, datagram.from, clock_.now(), actions);
         if (plain.empty()) return;
-        if (const auto inner = device_->admit(keypair->peer(), plain)) {
+        const auto inner = device_->admit(keypair.peer(), plain);
+        if (inner && metered.deliver(*inner, admission)) {
             plain.resize(inner->length);
             delivered.push_back(std::move(plain));
         }
