@@ -38,6 +38,8 @@ void add_wireguard_options(CLI::App& command, myst::dataplane::Tunnel::Settings&
     };
     add_switch("--no-tun-offload", interface.offloads.tun,
                "Take and give one packet at a time on the interface's side");
+    add_switch("--no-tun-tcp", interface.offloads.tun_tcp, "The same for TCP only");
+    add_switch("--no-tun-udp", interface.offloads.tun_udp, "The same for UDP only");
     add_switch("--no-udp-gso", interface.offloads.udp_out, "Send one datagram at a time");
     add_switch("--no-udp-gro", interface.offloads.udp_in, "Receive one datagram at a time");
 }

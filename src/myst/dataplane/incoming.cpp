@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "myst/base/log.hpp"
+#include "myst/dataplane/tun_writer.hpp"
 #include "myst/wireguard/messages.hpp"
 #include "myst/wireguard/offload/datagrams.hpp"
 
@@ -116,10 +116,7 @@ void Incoming::deliver(sys::TunDevice& tun) {
         std::ignore = coalescer_.push(text.first(packet->length));  // it has room for all datagrams
     }
     for (auto& session : sessions_) session.metered.settle();
-    for (const auto& write : coalescer_.finish()) {
-        const auto done = tun.write(write.parts);
-        if (!done) log::warn("dataplane: {}", done.error().describe());
-    }
+    write_packets(coalescer_, [&tun](std::span<const iovec> parts) { return tun.write(parts); });
     coalescer_.clear();
 }
 

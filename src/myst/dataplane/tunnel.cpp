@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "myst/base/log.hpp"
+#include "myst/dataplane/tun_writer.hpp"
 #include "myst/sys/os_error.hpp"
 
 namespace myst::dataplane {
@@ -35,12 +36,20 @@ sys::UdpOptions options_of(const Offloads& offloads) {
     return options;
 }
 
+sys::TunOffloads tun_offloads_of(const Offloads& offloads) {
+    return {offloads.tun, offloads.tun && offloads.tun_tcp, offloads.tun && offloads.tun_udp};
+}
+
+wireguard::CoalesceSettings joining_for(sys::TunDevice& tun) {
+    return probe_joining({tun.offloads().tcp_segments, tun.offloads().udp_segments},
+                         [&tun](std::span<const iovec> parts) { return tun.write(parts); });
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Tunnel>> Tunnel::create(const Settings& settings, Rng& rng,
                                                std::unique_ptr<wireguard::Aead> aead) {
-    const bool segments = settings.offloads.tun;
-    auto tun = sys::TunDevice::create(settings.name, {segments, segments, segments});
+    auto tun = sys::TunDevice::create(settings.name, tun_offloads_of(settings.offloads));
     if (!tun) return forward_error(tun);
     auto link = UdpLink::open(0, options_of(settings.offloads));
     if (!link) return forward_error(link);
@@ -63,7 +72,7 @@ Tunnel::Tunnel(sys::TunDevice tun, UdpLink link, UapiServer uapi, const Settings
       memory_(kMemory),
       sealer_(*aead_, link_, memory_),
       outgoing_(device_, sealer_, memory_),
-      incoming_(device_, *aead_, {tun_.offloads().tcp_segments, tun_.offloads().udp_segments}, memory_) {}
+      incoming_(device_, *aead_, joining_for(tun_), memory_) {}
 
 Result<> Tunnel::watch_descriptors(int stop) {
     poll_.reset(::epoll_create1(EPOLL_CLOEXEC));

@@ -16,6 +16,8 @@ struct Offloads {
     bool tun = true;      ///< super-packets from and to the interface
     bool udp_out = true;  ///< several datagrams in one send
     bool udp_in = true;   ///< several datagrams in one receive
+    bool tun_tcp = true;  ///< of `tun`, what is TCP
+    bool tun_udp = true;  ///< of `tun`, what is UDP
 };
 
 class Tunnel {

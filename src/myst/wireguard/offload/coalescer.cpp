@@ -120,7 +120,8 @@ std::span<const TunWrite> Coalescer::finish() {
         } else {
             write_joined(items_[i], headers_[i]);
         }
-        writes_.push_back({std::span(parts_).subspan(before), items_[i].packets});
+        const bool joined_tcp = items_[i].packets > 1 && items_[i].first.is_tcp();
+        writes_.push_back({std::span(parts_).subspan(before), items_[i].packets, joined_tcp, i});
     }
     return writes_;
 }

@@ -25,6 +25,8 @@ struct CoalesceSettings {
 struct TunWrite {
     std::span<const iovec> parts{};  ///< for writev, which only reads them; at most IOV_MAX
     std::size_t packets = 0;         ///< how many were joined
+    bool tcp = false;                ///< of joined ones: TCP, else UDP
+    std::size_t item = 0;            ///< the coalescer's
 };
 
 /// Takes up to `capacity` packets; then finish, write, clear. Rules: docs/dataplane.md. Packets of one flow keep their
@@ -39,7 +41,17 @@ public:
     [[nodiscard]] bool push(BytesView packet);
     /// The writes for all packets since the last clear, in order of their first packets. Valid until clear.
     [[nodiscard]] std::span<const TunWrite> finish();
+    /// Calls `visit(BytesView)` for each packet of a write, as it was pushed.
+    template <class Visit>
+    void for_each_packet(const TunWrite& write, Visit visit) const {
+        for (auto entry = items_[write.item].head; entry != kNone; entry = entries_[entry].next) {
+            visit(entries_[entry].bytes);
+        }
+    }
     void clear();
+    [[nodiscard]] const CoalesceSettings& settings() const { return settings_; }
+    /// For packets that are pushed from now on.
+    void set_settings(CoalesceSettings settings) { settings_ = settings; }
 
 private:
     static constexpr std::size_t kMaxHeaders = VnetHeader::kSize + 40 + 60;
