@@ -41,6 +41,8 @@ void add_wireguard_options(CLI::App& command, myst::dataplane::Tunnel::Settings&
     add_switch("--no-tun-tcp", interface.offloads.tun_tcp, "The same for TCP only");
     add_switch("--no-tun-udp", interface.offloads.tun_udp, "The same for UDP only");
     add_switch("--no-udp-gso", interface.offloads.udp_out, "Send one datagram at a time");
+    add_switch("--no-equal-tail", interface.offloads.equal_tail,
+               "End what is sent with one call with a shorter datagram, for kernels that spoil the last one");
     add_switch("--no-udp-gro", interface.offloads.udp_in, "Receive one datagram at a time");
 }
 

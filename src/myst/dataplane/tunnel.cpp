@@ -33,6 +33,7 @@ sys::UdpOptions options_of(const Offloads& offloads) {
     sys::UdpOptions options;
     options.segment_out = offloads.udp_out;
     options.segment_in = offloads.udp_in;
+    options.equal_tail = offloads.equal_tail;
     return options;
 }
 

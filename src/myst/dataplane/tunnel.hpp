@@ -13,11 +13,12 @@ namespace myst::dataplane {
 
 /// What the kernel may join into one; each can be turned off where a kernel or device handles it wrongly.
 struct Offloads {
-    bool tun = true;      ///< super-packets from and to the interface
-    bool udp_out = true;  ///< several datagrams in one send
-    bool udp_in = true;   ///< several datagrams in one receive
-    bool tun_tcp = true;  ///< of `tun`, what is TCP
-    bool tun_udp = true;  ///< of `tun`, what is UDP
+    bool tun = true;         ///< super-packets from and to the interface
+    bool udp_out = true;     ///< several datagrams in one send
+    bool udp_in = true;      ///< several datagrams in one receive
+    bool tun_tcp = true;     ///< of `tun`, what is TCP
+    bool tun_udp = true;     ///< of `tun`, what is UDP
+    bool equal_tail = true;  ///< of `udp_out`, the last datagram may be as long as the others (sys::UdpOptions)
 };
 
 class Tunnel {

@@ -32,102 +32,134 @@ void set_buffers(int fd, int bytes) {
     prefer(fd, SOL_SOCKET, SO_SNDBUFFORCE, bytes);
 }
 
-/// The errors of one message after which the next may well go out.
-bool is_loss(int error) {
-    switch (error) {
-        case EAGAIN:
-        case ENOBUFS:
-        case ENOMEM:
-        case ENETUNREACH:
-        case EHOSTUNREACH:
-        case ENETDOWN:
-        case ECONNREFUSED:
-        case EPERM:  // the firewall said no
-        case EACCES:
-        case EADDRNOTAVAIL:
-        case EAFNOSUPPORT:
-        case EINVAL:
-        case EMSGSIZE:
-        case EIO:
-        case EINTR: return true;
-        default: return false;
+/// For a message whose segments are all equal, where the last must be shorter.
+constexpr std::uint8_t kShortTail = 0;
+constexpr std::size_t kMaxSegments = 64;
+
+void set_address(const SocketAddress& peer, msghdr& header) {
+    header.msg_name = const_cast<sockaddr*>(peer.data());  // only read
+    header.msg_namelen = peer.size();
+}
+
+/// Control messages of one send, one after the other in `room`.
+class ControlWriter {
+public:
+    ControlWriter(msghdr& header, std::span<char> room) : header_(header), room_(room) {}
+    template <class Value>
+    void add(int level, int type, const Value& value) {
+        header_.msg_control = room_.data();
+        header_.msg_controllen = used_ + CMSG_SPACE(sizeof value);
+        auto* control = reinterpret_cast<cmsghdr*>(room_.data() + used_);
+        control->cmsg_level = level;
+        control->cmsg_type = type;
+        control->cmsg_len = CMSG_LEN(sizeof value);
+        std::memcpy(CMSG_DATA(control), &value, sizeof value);
+        used_ += CMSG_SPACE(sizeof value);
+    }
+    void add_source(const DatagramSource& source, IpFamily family) {
+        if (!source.known()) return;
+        if (family == IpFamily::v6) {
+            in6_pktinfo info{};
+            std::copy(source.address.begin(), source.address.end(), info.ipi6_addr.s6_addr);
+            info.ipi6_ifindex = source.link;
+            add(IPPROTO_IPV6, IPV6_PKTINFO, info);
+        } else {
+            in_pktinfo info{};
+            std::memcpy(&info.ipi_spec_dst, source.address.data(), sizeof info.ipi_spec_dst);
+            add(IPPROTO_IP, IP_PKTINFO, info);
+        }
+    }
+
+private:
+    msghdr& header_;
+    std::span<char> room_;
+    std::size_t used_ = 0;
+};
+
+template <class Value>
+Value value_of(const cmsghdr* control) {
+    Value value{};
+    std::memcpy(&value, CMSG_DATA(control), sizeof value);
+    return value;
+}
+
+DatagramSource source_of(const in_pktinfo& info) {
+    DatagramSource source;
+    std::memcpy(source.address.data(), &info.ipi_spec_dst, sizeof info.ipi_spec_dst);
+    return source;
+}
+
+DatagramSource source_of(const in6_pktinfo& info) {
+    DatagramSource source;
+    if (IN6_IS_ADDR_MULTICAST(&info.ipi6_addr)) return source;
+    std::copy_n(info.ipi6_addr.s6_addr, source.address.size(), source.address.begin());
+    // The interface elsewhere is what the routing says.
+    if (IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr)) source.link = static_cast<std::uint32_t>(info.ipi6_ifindex);
+    return source;
+}
+
+/// Segment and source of a message that was received.
+void read_control(msghdr& header, UdpMessage& message) {
+    message.segment = 0;
+    message.source = {};
+    for (auto* control = CMSG_FIRSTHDR(&header); control != nullptr; control = CMSG_NXTHDR(&header, control)) {
+        if (control->cmsg_level == SOL_UDP && control->cmsg_type == UDP_GRO) {
+            const auto segment = value_of<int>(control);
+            if (segment > 0 && segment <= UINT16_MAX) message.segment = static_cast<std::uint16_t>(segment);
+        } else if (control->cmsg_level == IPPROTO_IP && control->cmsg_type == IP_PKTINFO) {
+            message.source = source_of(value_of<in_pktinfo>(control));
+        } else if (control->cmsg_level == IPPROTO_IPV6 && control->cmsg_type == IPV6_PKTINFO) {
+            message.source = source_of(value_of<in6_pktinfo>(control));
+        }
     }
 }
 
 }  // namespace
 
-SocketAddress::SocketAddress(BytesView address, std::uint16_t port) {
-    if (address.size() == 16) {
-        v6_ = {};
-        v6_.sin6_family = AF_INET6;
-        v6_.sin6_port = htons(port);
-        std::copy_n(address.begin(), 16, v6_.sin6_addr.s6_addr);
-    } else {
-        v4_ = {};
-        v4_.sin_family = AF_INET;
-        v4_.sin_port = htons(port);
-        std::memcpy(&v4_.sin_addr, address.data(), sizeof v4_.sin_addr);
-    }
-}
-
-SocketAddress SocketAddress::from(const sockaddr_storage& address) {
-    SocketAddress result;
-    if (address.ss_family == AF_INET6) std::memcpy(&result.v6_, &address, sizeof result.v6_);
-    if (address.ss_family == AF_INET) std::memcpy(&result.v4_, &address, sizeof result.v4_);
-    return result;
-}
-
-BytesView SocketAddress::address() const {
-    if (any_.sa_family == AF_INET6) return {v6_.sin6_addr.s6_addr, 16};
-    return {reinterpret_cast<const std::uint8_t*>(&v4_.sin_addr), 4};
-}
-
-std::uint16_t SocketAddress::port() const {
-    return ntohs(any_.sa_family == AF_INET6 ? v6_.sin6_port : v4_.sin_port);
-}
-
 struct UdpSocket::Calls {
-    /// Room for one control message with a number.
-    using Control = std::array<char, CMSG_SPACE(sizeof(int))>;
+    /// Room for a number and an address.
+    using Control = std::array<char, CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(in6_pktinfo))>;
     std::array<mmsghdr, kMaxMessages> headers;
-    std::array<iovec, kMaxMessages> pieces;
+    std::array<std::array<iovec, 2>, kMaxMessages> pieces;
     std::array<sockaddr_storage, kMaxMessages> peers;
     alignas(cmsghdr) std::array<Control, kMaxMessages> controls;
 
     void set(std::size_t i, std::span<std::uint8_t> bytes) {
-        pieces[i] = {bytes.data(), bytes.size()};
+        pieces[i][0] = {bytes.data(), bytes.size()};
         headers[i] = {};
-        headers[i].msg_hdr.msg_iov = &pieces[i];
+        headers[i].msg_hdr.msg_iov = pieces[i].data();
         headers[i].msg_hdr.msg_iovlen = 1;
     }
-    void set_peer(std::size_t i, const SocketAddress& peer) {
-        headers[i].msg_hdr.msg_name = const_cast<sockaddr*>(peer.data());  // only read
-        headers[i].msg_hdr.msg_namelen = peer.size();
-    }
-    void set_segment(std::size_t i, std::uint16_t segment) {
+    void set_to_send(std::size_t i, const UdpMessage& message, bool equal_tail) {
+        set(i, message.bytes);
         auto& header = headers[i].msg_hdr;
-        header.msg_control = controls[i].data();
-        header.msg_controllen = CMSG_SPACE(sizeof segment);
-        auto* control = CMSG_FIRSTHDR(&header);
-        control->cmsg_level = SOL_UDP;
-        control->cmsg_type = UDP_SEGMENT;
-        control->cmsg_len = CMSG_LEN(sizeof segment);
-        std::memcpy(CMSG_DATA(control), &segment, sizeof segment);
-    }
-    [[nodiscard]] std::uint16_t segment_of(std::size_t i) {
-        auto& header = headers[i].msg_hdr;
-        for (auto* control = CMSG_FIRSTHDR(&header); control != nullptr; control = CMSG_NXTHDR(&header, control)) {
-            if (control->cmsg_level != SOL_UDP || control->cmsg_type != UDP_GRO) continue;
-            int segment = 0;
-            std::memcpy(&segment, CMSG_DATA(control), sizeof segment);
-            if (segment > 0 && segment <= UINT16_MAX) return static_cast<std::uint16_t>(segment);
+        set_address(message.peer, header);
+        ControlWriter control(header, controls[i]);
+        if (message.has_several()) {
+            control.add(SOL_UDP, UDP_SEGMENT, message.segment);
+            if (!equal_tail && message.bytes.size() % message.segment == 0) {
+                pieces[i][1] = {const_cast<std::uint8_t*>(&kShortTail), sizeof kShortTail};  // only read
+                header.msg_iovlen = 2;
+            }
         }
-        return 0;
+        control.add_source(message.source, message.peer.family());
+    }
+    void set_to_receive(std::size_t i, std::span<std::uint8_t> bytes) {
+        set(i, bytes);
+        auto& header = headers[i].msg_hdr;
+        header.msg_name = &peers[i];
+        header.msg_namelen = sizeof peers[i];
+        header.msg_control = controls[i].data();
+        header.msg_controllen = controls[i].size();
     }
 };
 
-UdpSocket::UdpSocket(Fd fd, std::uint16_t port, bool segments_out)
-    : fd_(std::move(fd)), port_(port), segments_out_(segments_out), calls_(std::make_shared<Calls>()) {}
+UdpSocket::UdpSocket(Fd fd, std::uint16_t port, const UdpOptions& options, bool segments_out)
+    : fd_(std::move(fd)),
+      port_(port),
+      equal_tail_(options.equal_tail),
+      policy_(segments_out),
+      calls_(std::make_shared<Calls>()) {}
 
 Result<UdpSocket> UdpSocket::open(IpFamily family, std::uint16_t port, const UdpOptions& options) {
     const bool v6 = family == IpFamily::v6;
@@ -136,6 +168,7 @@ Result<UdpSocket> UdpSocket::open(IpFamily family, std::uint16_t port, const Udp
     if (v6) prefer(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
     set_buffers(fd.get(), options.buffer_bytes);
     if (options.segment_in) prefer(fd.get(), SOL_UDP, UDP_GRO, 1);
+    prefer(fd.get(), v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_RECVPKTINFO : IP_PKTINFO, 1);
     sockaddr_storage own{};
     socklen_t size = v6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
     own.ss_family = v6 ? AF_INET6 : AF_INET;
@@ -148,7 +181,7 @@ Result<UdpSocket> UdpSocket::open(IpFamily family, std::uint16_t port, const Udp
     if (::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&own), &size) != 0) return fail_errno("getsockname", errno);
     const int none = 0;
     const bool knows_segments = ::setsockopt(fd.get(), SOL_UDP, UDP_SEGMENT, &none, sizeof none) == 0;
-    UdpSocket socket(std::move(fd), SocketAddress::from(own).port(), options.segment_out && knows_segments);
+    UdpSocket socket(std::move(fd), SocketAddress::from(own).port(), options, options.segment_out && knows_segments);
     if (options.mark != 0) {
         if (auto done = socket.set_mark(options.mark); !done) return forward_error(done);
     }
@@ -160,69 +193,95 @@ Result<> UdpSocket::set_mark(std::uint32_t mark) {
     return fail_errno("marking a UDP socket", errno, "run as root");
 }
 
-std::size_t UdpSocket::send_apart(const UdpMessage& message) {
+bool UdpSocket::goes_apart(const UdpMessage& message) {
+    if (!message.has_several()) return false;
+    if (!policy_.joins_always() && !policy_.joins(message.peer, std::chrono::steady_clock::now())) return true;
+    // Where a tail is to be added, there must be room for it.
+    const auto segments = message.bytes.size() / message.segment;
+    const auto limit = kMaxMessageBytes - (message.peer.family() == IpFamily::v6 ? 20 : 0);
+    return !equal_tail_ && message.bytes.size() % message.segment == 0 &&
+           (segments == kMaxSegments || message.bytes.size() == limit);
+}
+
+int UdpSocket::send_one(const UdpMessage& message) {
+    calls_->set_to_send(0, message, equal_tail_);
+    return ::sendmsg(fd_.get(), &calls_->headers[0].msg_hdr, 0) < 0 ? errno : 0;
+}
+
+Result<std::size_t> UdpSocket::send_after(int error, const UdpMessage& message) {
+    auto attempt = message;
+    do {
+        const auto now = std::chrono::steady_clock::now();
+        switch (policy_.after(error, {attempt.peer, attempt.has_several(), attempt.source.known()}, now)) {
+            case SendPolicy::Next::again: break;
+            case SendPolicy::Next::without_source: attempt.source = {}; break;
+            case SendPolicy::Next::apart: return send_apart(message);
+            case SendPolicy::Next::lost: return std::size_t{0};
+            case SendPolicy::Next::give_up: return fail_errno("sending datagrams", error);
+        }
+        error = send_one(attempt);
+    } while (error != 0);
+    if (attempt.source != message.source) lose(message.source);
+    return message.bytes.size();
+}
+
+Result<std::size_t> UdpSocket::send_apart(const UdpMessage& message) {
     std::size_t sent = 0;
-    const std::size_t step = message.segment == 0 ? message.bytes.size() : message.segment;
-    for (std::size_t at = 0; at < message.bytes.size(); at += step) {
-        const auto part = message.bytes.subspan(at, std::min(step, message.bytes.size() - at));
-        const auto size = ::sendto(fd_.get(), part.data(), part.size(), 0, message.peer.data(), message.peer.size());
-        if (size > 0) sent += static_cast<std::size_t>(size);
+    for (std::size_t at = 0; at < message.bytes.size(); at += message.segment) {
+        auto part = message;
+        part.bytes = message.bytes.subspan(at, std::min<std::size_t>(message.segment, message.bytes.size() - at));
+        part.segment = 0;
+        const int error = send_one(part);
+        const auto size = error == 0 ? Result<std::size_t>(part.bytes.size()) : send_after(error, part);
+        if (!size) return size;
+        sent += *size;
     }
     return sent;
+}
+
+void UdpSocket::lose(const DatagramSource& source) {
+    constexpr std::size_t kMaxLost = 16;
+    const bool known = std::find(lost_sources_.begin(), lost_sources_.end(), source) != lost_sources_.end();
+    if (!known && lost_sources_.size() < kMaxLost) lost_sources_.push_back(source);
 }
 
 Result<std::size_t> UdpSocket::send(std::span<const UdpMessage> messages) {
     messages = messages.first(std::min(messages.size(), kMaxMessages));
     std::size_t sent = 0;
-    if (!segments_out_) {
-        for (const auto& message : messages) sent += send_apart(message);
-        return sent;
-    }
-    for (std::size_t i = 0; i < messages.size(); ++i) {
-        calls_->set(i, messages[i].bytes);
-        calls_->set_peer(i, messages[i].peer);
-        const bool several = messages[i].segment != 0 && messages[i].bytes.size() > messages[i].segment;
-        if (several) calls_->set_segment(i, messages[i].segment);
-    }
-    for (std::size_t next = 0; next < messages.size();) {
-        const int count =
-            ::sendmmsg(fd_.get(), &calls_->headers[next], static_cast<unsigned>(messages.size() - next), 0);
-        if (count > 0) {
-            for (std::size_t i = next; i < next + static_cast<std::size_t>(count); ++i)
-                sent += messages[i].bytes.size();
-            next += static_cast<std::size_t>(count);
+    while (!messages.empty()) {
+        std::size_t count = 0;
+        for (; count < messages.size() && !goes_apart(messages[count]); ++count) {
+            calls_->set_to_send(count, messages[count], equal_tail_);
+        }
+        const int done =
+            count == 0 ? 0 : ::sendmmsg(fd_.get(), calls_->headers.data(), static_cast<unsigned>(count), 0);
+        if (done > 0) {
+            for (const auto& message : messages.first(static_cast<std::size_t>(done))) sent += message.bytes.size();
+            messages = messages.subspan(static_cast<std::size_t>(done));
             continue;
         }
-        const int error = errno;
-        if (!is_loss(error)) return fail_errno("sending datagrams", error);
-        // EIO: a device on the way cannot compute checksums of segments. EINVAL, EMSGSIZE: they do not fit its MTU.
-        if (error == EIO) segments_out_ = false;
-        if (error == EIO || error == EINVAL || error == EMSGSIZE) sent += send_apart(messages[next]);
-        if (error != EINTR) ++next;
+        const auto size = count == 0 ? send_apart(messages.front()) : send_after(errno, messages.front());
+        if (!size) return size;
+        sent += *size;
+        messages = messages.subspan(1);
     }
     return sent;
 }
 
 Result<std::size_t> UdpSocket::receive(std::span<UdpMessage> into) {
     into = into.first(std::min(into.size(), kMaxMessages));
-    for (std::size_t i = 0; i < into.size(); ++i) {
-        calls_->set(i, into[i].bytes);
-        auto& header = calls_->headers[i].msg_hdr;
-        header.msg_name = &calls_->peers[i];
-        header.msg_namelen = sizeof calls_->peers[i];
-        header.msg_control = calls_->controls[i].data();
-        header.msg_controllen = calls_->controls[i].size();
-    }
+    for (std::size_t i = 0; i < into.size(); ++i) calls_->set_to_receive(i, into[i].bytes);
     const int count = ::recvmmsg(fd_.get(), calls_->headers.data(), static_cast<unsigned>(into.size()), 0, nullptr);
     if (count < 0) {
         // Answers of ICMP to what was sent arrive as errors of the socket; they are forgeable, and change nothing.
-        if (is_loss(errno)) return std::size_t{0};
-        return fail_errno("receiving datagrams", errno);
+        const int error = errno;
+        if (policy_.after(error, {SocketAddress{}}, {}) != SendPolicy::Next::give_up) return std::size_t{0};
+        return fail_errno("receiving datagrams", error);
     }
     for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
         into[i].bytes = into[i].bytes.first(std::min<std::size_t>(calls_->headers[i].msg_len, into[i].bytes.size()));
         into[i].peer = SocketAddress::from(calls_->peers[i]);
-        into[i].segment = calls_->segment_of(i);
+        read_control(calls_->headers[i].msg_hdr, into[i]);
     }
     return static_cast<std::size_t>(count);
 }

@@ -2,45 +2,17 @@
 // (UDP_SEGMENT, UDP_GRO; Linux: udp(7)), several messages at a time (sendmmsg, recvmmsg).
 #pragma once
 
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <vector>
 
-#include "myst/base/bytes.hpp"
 #include "myst/base/error.hpp"
 #include "myst/sys/fd.hpp"
-#include "myst/sys/netlink.hpp"
+#include "myst/sys/send_policy.hpp"
+#include "myst/sys/socket_address.hpp"
 
 namespace myst::sys {
-
-/// An IP address and a port as the kernel has them.
-class SocketAddress {
-public:
-    SocketAddress() = default;
-    /// `address` has 4 or 16 bytes, in network order.
-    SocketAddress(BytesView address, std::uint16_t port);
-    [[nodiscard]] static SocketAddress from(const sockaddr_storage& address);
-
-    /// False for a default-constructed one.
-    [[nodiscard]] bool valid() const { return any_.sa_family != AF_UNSPEC; }
-    [[nodiscard]] IpFamily family() const { return any_.sa_family == AF_INET6 ? IpFamily::v6 : IpFamily::v4; }
-    /// 4 or 16 bytes in network order.
-    [[nodiscard]] BytesView address() const;
-    [[nodiscard]] std::uint16_t port() const;
-    [[nodiscard]] const sockaddr* data() const { return &any_; }
-    [[nodiscard]] socklen_t size() const { return any_.sa_family == AF_INET6 ? sizeof v6_ : sizeof v4_; }
-
-private:
-    union {
-        sockaddr any_{};
-        sockaddr_in v4_;
-        sockaddr_in6 v6_;
-    };
-};
 
 /// Datagrams to or from one address that lie behind each other, all of `segment` bytes but the last, which may be
 /// shorter.
@@ -48,11 +20,18 @@ struct UdpMessage {
     SocketAddress peer;
     std::span<std::uint8_t> bytes;
     std::uint16_t segment = 0;  ///< 0: one datagram
+    /// Received: where it came to. To send: where it is to leave from; unknown: the kernel's choice.
+    DatagramSource source{};
+
+    [[nodiscard]] bool has_several() const { return segment != 0 && bytes.size() > segment; }
 };
 
 struct UdpOptions {
-    bool segment_out = true;     ///< send messages of several segments
-    bool segment_in = true;      ///< take them
+    bool segment_out = true;  ///< send messages of several segments
+    bool segment_in = true;   ///< take them
+    /// Send messages whose segments are all equal as they are. Else a datagram of one byte ends them, for kernels that
+    /// spoil the last segment unless it is shorter; the receiver must ignore it.
+    bool equal_tail = true;
     std::uint32_t mark = 0;      ///< SO_MARK, for policy routing; 0: none
     int buffer_bytes = 7 << 20;  ///< of either direction, if this process may; less otherwise
 };
@@ -69,27 +48,33 @@ public:
 
     [[nodiscard]] int fd() const { return fd_.get(); }
     [[nodiscard]] std::uint16_t port() const { return port_; }
-    /// Whether messages of several segments go out as one; turned off for good when the kernel or a device refuses
-    /// them.
-    [[nodiscard]] bool segments_out() const { return segments_out_; }
     [[nodiscard]] Result<> set_mark(std::uint32_t mark);
 
-    /// Hands over messages, at most `kMaxMessages` of them; cuts them up itself where `segments_out` is off. What finds
-    /// no room or no route is lost, as on any link. Returns how many bytes of payload were handed over.
+    /// Hands over messages, at most `kMaxMessages` of them; cuts them up itself where the kernel or a device on the way
+    /// does not (SendPolicy). One whose source is no address of ours any more leaves from another. What finds no room
+    /// or no route is lost, as on any link. Returns how many bytes of payload were handed over.
     [[nodiscard]] Result<std::size_t> send(std::span<const UdpMessage> messages);
+    /// Sources that were found to be no addresses of ours any more since the last call; few, each at least once.
+    [[nodiscard]] std::vector<DatagramSource> take_lost_sources() { return std::exchange(lost_sources_, {}); }
 
-    /// Fills the buffers of `into`, one message each, and shortens them; the peer and the segment are set. Returns how
+    /// Fills the buffers of `into`, one message each, and shortens them; peer, segment and source are set. Returns how
     /// many; 0: there is none now. Each buffer should have 64 KiB.
     [[nodiscard]] Result<std::size_t> receive(std::span<UdpMessage> into);
 
 private:
     struct Calls;
-    UdpSocket(Fd fd, std::uint16_t port, bool segments_out);
-    [[nodiscard]] std::size_t send_apart(const UdpMessage& message);
+    UdpSocket(Fd fd, std::uint16_t port, const UdpOptions& options, bool segments_out);
+    [[nodiscard]] bool goes_apart(const UdpMessage& message);
+    [[nodiscard]] int send_one(const UdpMessage& message);
+    [[nodiscard]] Result<std::size_t> send_after(int error, const UdpMessage& message);
+    [[nodiscard]] Result<std::size_t> send_apart(const UdpMessage& message);
+    void lose(const DatagramSource& source);
 
     Fd fd_;
     std::uint16_t port_ = 0;
-    bool segments_out_ = true;
+    bool equal_tail_ = true;
+    SendPolicy policy_;
+    std::vector<DatagramSource> lost_sources_;
     std::shared_ptr<Calls> calls_;  ///< memory of the system calls' arguments
 };
 
