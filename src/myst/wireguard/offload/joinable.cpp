@@ -34,6 +34,13 @@ bool is_intact_packet(const JoinablePacket& packet) {
     return is_intact(pseudo_header_sum(packet.bytes, packet.protocol, transport.size()) + sum_of(transport));
 }
 
+/// A sum of zero has two forms. Nobody makes 0xffff but for UDP, and a kernel that splits would make it 0.
+bool has_odd_zero(const JoinablePacket& packet) {
+    const auto* const transport = packet.bytes.data() + packet.ip_header;
+    return (is_ipv4(packet.bytes) && load_be16(packet.bytes.data() + kIpv4ChecksumAt) == 0xffff) ||
+           (packet.is_tcp() && load_be16(transport + kTcpChecksumAt) == 0xffff);
+}
+
 bool may_join_tcp(BytesView tcp) {
     return (tcp[kTcpFlagsAt] & kTcpAck) != 0 && (tcp[kTcpFlagsAt] & kTcpAlone) == 0;
 }
@@ -82,7 +89,8 @@ JoinablePacket examine(BytesView bytes) {
 
     if (is_ipv4(bytes)) packet.id = load_be16(bytes.data() + kIpv4IdAt);
     if (packet.is_tcp()) packet.sequence = load_be32(transport.data() + kTcpSequenceAt);
-    const bool joins = packet.verified && packet.payload() != 0 && (!packet.is_tcp() || may_join_tcp(transport));
+    const bool joins = packet.verified && packet.payload() != 0 && !has_odd_zero(packet) &&
+                       (!packet.is_tcp() || may_join_tcp(transport));
     packet.kind = joins ? Kind::joinable : Kind::solitary;
     return packet;
 }
