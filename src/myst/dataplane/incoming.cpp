@@ -59,7 +59,7 @@ void Incoming::take(std::span<std::uint8_t> datagram, std::size_t message, wireg
 
 void Incoming::keep_handshake(BytesView datagram, std::size_t message) {
     if (handshakes_.size() >= kMaxHandshakes) return;
-    handshakes_.push_back({{datagram.begin(), datagram.end()}, to_endpoint(messages_[message].peer)});
+    handshakes_.push_back({{datagram.begin(), datagram.end()}, endpoint_of(messages_[message])});
 }
 
 std::optional<std::size_t> Incoming::session_of(std::uint32_t index, wireguard::Now now) {
@@ -69,7 +69,7 @@ std::optional<std::size_t> Incoming::session_of(std::uint32_t index, wireguard::
     auto keypair = device_.keypair_to_open(index, now.steady);
     if (keypair == nullptr) return std::nullopt;
     auto* meter = device_.meter(keypair->peer());
-    sessions_.push_back({std::move(keypair), index, {}, {}, wireguard::ReceivedBatch(meter)});
+    sessions_.push_back({std::move(keypair), index, 0, {}, wireguard::ReceivedBatch(meter)});
     return sessions_.size() - 1;
 }
 
@@ -99,10 +99,11 @@ void Incoming::open(wireguard::Now now, wireguard::Actions& out) {
         if (!job.authentic) continue;
         session.traffic.wire_bytes += arrivals_[i].size;
         session.traffic.has_data |= !job.text().empty();
-        session.from = to_endpoint(messages_[arrivals_[i].message].peer);
+        session.last_message = arrivals_[i].message;
     }
     for (const auto& session : sessions_) {
-        if (session.traffic.wire_bytes > 0) device_.received(*session.keypair, session.traffic, session.from, now, out);
+        if (session.traffic.wire_bytes == 0) continue;
+        device_.received(*session.keypair, session.traffic, endpoint_of(messages_[session.last_message]), now, out);
     }
 }
 

@@ -45,7 +45,7 @@ private:
     struct Session {
         wireguard::KeypairPtr keypair;
         std::uint32_t index = 0;
-        wireguard::Endpoint from;  ///< of the last authentic message
+        std::size_t last_message = 0;  ///< with something authentic
         wireguard::Traffic traffic;
         wireguard::ReceivedBatch metered;
     };

@@ -57,8 +57,8 @@ sys::UdpMessage Sealer::message_of(std::size_t first, std::size_t& next) {
     const auto count = wireguard::gso_run(std::span(sizes_).subspan(first, same - first), limits);
     next = first + count;
     const auto& last = entries_[next - 1];
-    return {to_socket_address(entry.to), memory_.subspan(entry.at, last.at + last.size - entry.at),
-            count > 1 ? static_cast<std::uint16_t>(entry.size) : std::uint16_t{0}};
+    return message_to(entry.to, memory_.subspan(entry.at, last.at + last.size - entry.at),
+                      count > 1 ? static_cast<std::uint16_t>(entry.size) : std::uint16_t{0});
 }
 
 void Sealer::flush() {

@@ -120,6 +120,7 @@ bool Tunnel::turn() {
     handle_handshakes(time);
     device_.advance(time, actions_);
     carry_out(actions_);
+    for (const auto& source : link_.take_lost_sources()) device_.forget_source(source);
     const bool due = device_.next_deadline().value_or(MonotonicTime::max()) <= time.steady;
     return more || due || !incoming_.handshakes().empty();
 }
@@ -139,7 +140,7 @@ void Tunnel::handle_handshakes(wireguard::Now time) {
 void Tunnel::carry_out(wireguard::Actions& actions) {
     for (auto& action : actions) {
         if (auto* datagram = std::get_if<wireguard::SendDatagram>(&action)) {
-            const sys::UdpMessage message{to_socket_address(datagram->to), datagram->bytes, 0};
+            const auto message = message_to(datagram->to, datagram->bytes);
             link_.send({&message, 1});
         } else {
             seal_and_send(std::get<wireguard::SealAndSend>(action));

@@ -153,6 +153,23 @@ protected:
         ASSERT_EQ(answer, "errno=0\n\n");
     }
 
+    /// Adds or removes the second address of an uplink, 11.0.0.3 or fd00::3.
+    static Result<> with_address(const sys::NetworkNamespace& where, bool present) {
+        return where.run([present]() -> Result<> {
+            auto links = sys::Netlink::open();
+            if (!links) return forward_error(links);
+            auto found = links->link("out");
+            if (!found) return forward_error(found);
+            for (const auto& [address, bits] : {std::pair("11.0.0.3", 24), std::pair("fd00::3", 64)}) {
+                const auto prefix = static_cast<std::uint8_t>(bits);
+                auto done = present ? links->add_address(found->index, address, prefix)
+                                    : links->delete_address(found->index, address, prefix);
+                if (!done) return done;
+            }
+            return {};
+        });
+    }
+
     /// A socket inside the tunnel, of the left end or the right.
     static sys::Fd inner_socket(const sys::NetworkNamespace& where, int type) {
         return where.run([type]() -> Result<sys::Fd> { return sys::Fd(::socket(AF_INET, type | SOCK_CLOEXEC, 0)); })
@@ -282,12 +299,42 @@ TEST_P(TunnelTest, WgSeesWhatItHasSet) {
     ends_.front()->stop();
 }
 
+/// A right end with a second address, which is the one that the left end speaks to.
+TEST_P(TunnelTest, AnswersComeFromTheAddressThatWasAsked) {
+    ASSERT_TRUE(with_address(*right_, true));
+    connect();
+    const std::string second = GetParam().v6 ? "endpoint=[fd00::3]:51820\n" : "endpoint=11.0.0.3:51820\n";
+    const std::string first = GetParam().v6 ? "endpoint=[fd00::2]:51820\n" : "endpoint=11.0.0.2:51820\n";
+    const auto& left = *ends_.front();
+    const auto key = left.status().substr(left.status().find("public_key="), 76);
+    ASSERT_EQ(left.ask("set=1\n" + key + second + "\n"), "errno=0\n\n");
+    const auto at_left = inner_socket(*left_, SOCK_DGRAM);
+    const auto at_right = inner_socket(*right_, SOCK_DGRAM);
+    bind_to(at_left, 1, 7'000);
+    bind_to(at_right, 2, 7'000);
+    const auto pass = [](const sys::Fd& from, const sys::Fd& to, std::uint8_t host) {
+        const auto where = inner(host, 7'000);
+        char byte = 'x';
+        return ::sendto(from.get(), &byte, 1, 0, reinterpret_cast<const sockaddr*>(&where), sizeof where) == 1 &&
+               ::recv(to.get(), &byte, 1, 0) == 1;
+    };
+    ASSERT_TRUE(pass(at_left, at_right, 2));
+    ASSERT_TRUE(pass(at_right, at_left, 1));
+    EXPECT_THAT(left.status(), HasSubstr(second)) << "an answer from elsewhere would have moved it";
+
+    ASSERT_TRUE(with_address(*right_, false));
+    ASSERT_TRUE(pass(at_right, at_left, 1)) << "leaves from the address that is left";
+    EXPECT_THAT(left.status(), HasSubstr(first));
+    ASSERT_TRUE(pass(at_left, at_right, 2));
+}
+
 INSTANTIATE_TEST_SUITE_P(Offloads, TunnelTest,
                          ::testing::Values(Case{"all", {true, true, true}, false},
                                            Case{"allV6", {true, true, true}, true},
                                            Case{"none", {false, false, false}, false},
                                            Case{"tunOnly", {true, false, false}, false},
-                                           Case{"udpOnly", {false, true, true}, true}),
+                                           Case{"udpOnly", {false, true, true}, true},
+                                           Case{"shortTail", {true, true, true, true, true, false}, false}),
                          [](const auto& tested) { return tested.param.name; });
 
 }  // namespace

@@ -6,12 +6,14 @@
 
 namespace myst::dataplane {
 
-sys::SocketAddress to_socket_address(const wireguard::Endpoint& endpoint) {
-    return {endpoint.address.view(), endpoint.port};
+sys::UdpMessage message_to(const wireguard::Endpoint& endpoint, std::span<std::uint8_t> bytes, std::uint16_t segment) {
+    return {{endpoint.address.view(), endpoint.port}, bytes, segment, {endpoint.source.address, endpoint.source.link}};
 }
 
-wireguard::Endpoint to_endpoint(const sys::SocketAddress& address) {
-    return {wireguard::IpAddress::from(address.address()), address.port()};
+wireguard::Endpoint endpoint_of(const sys::UdpMessage& message) {
+    return {wireguard::IpAddress::from(message.peer.address()),
+            message.peer.port(),
+            {message.source.address, message.source.link}};
 }
 
 Result<UdpLink> UdpLink::open(std::uint16_t port, const sys::UdpOptions& options) {
@@ -42,6 +44,15 @@ void UdpLink::send(std::span<const sys::UdpMessage> messages) {
         }
         messages = messages.subspan(count);
     }
+}
+
+std::vector<wireguard::Source> UdpLink::take_lost_sources() {
+    std::vector<wireguard::Source> lost;
+    for (const auto& source : v4_.take_lost_sources()) lost.push_back({source.address, source.link});
+    if (v6_) {
+        for (const auto& source : v6_->take_lost_sources()) lost.push_back({source.address, source.link});
+    }
+    return lost;
 }
 
 std::size_t UdpLink::receive(std::span<sys::UdpMessage> into) {

@@ -9,9 +9,11 @@
 
 namespace myst::dataplane {
 
-[[nodiscard]] sys::SocketAddress to_socket_address(const wireguard::Endpoint& endpoint);
-/// An IPv4 address that came as one of IPv6 becomes IPv4.
-[[nodiscard]] wireguard::Endpoint to_endpoint(const sys::SocketAddress& address);
+/// A message to the endpoint, from the address where the peer's came to.
+[[nodiscard]] sys::UdpMessage message_to(const wireguard::Endpoint& endpoint, std::span<std::uint8_t> bytes,
+                                         std::uint16_t segment = 0);
+/// Where a received message came from.
+[[nodiscard]] wireguard::Endpoint endpoint_of(const sys::UdpMessage& message);
 
 /// Sockets for IPv4 and, where there is IPv6, for that. One thread at a time.
 class UdpLink {
@@ -26,6 +28,8 @@ public:
 
     /// As sys::UdpSocket::send, to addresses of one version or the other.
     void send(std::span<const sys::UdpMessage> messages);
+    /// As sys::UdpSocket::take_lost_sources, of both.
+    [[nodiscard]] std::vector<wireguard::Source> take_lost_sources();
     /// As sys::UdpSocket::receive. First what came over IPv4; over IPv6 only into what is left.
     [[nodiscard]] std::size_t receive(std::span<sys::UdpMessage> into);
 

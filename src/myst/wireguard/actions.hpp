@@ -20,8 +20,6 @@ struct Now {
 struct SendDatagram {
     Endpoint to;
     Bytes bytes;
-    /// The way to the peer may be dead: forget the source address that datagrams to it had so far.
-    bool fresh_source = false;
 };
 
 /// Packets to be sealed, in this order, with counters taken from the keypair, and sent. An empty packet is a keepalive.

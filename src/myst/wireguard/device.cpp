@@ -161,6 +161,10 @@ bool Device::handle_cookie_reply(BytesView datagram, MonotonicTime now) {
     return entry != nullptr && peer(entry->peer)->handle_cookie_reply(reply, now);
 }
 
+void Device::forget_source(const Source& source) {
+    peers_.for_each([&](std::uint32_t, const std::unique_ptr<Peer>& peer) { peer->forget_source(source); });
+}
+
 Peer* Device::first_in_line() {
     while (auto* first = environment_.agenda.first()) {
         const auto deadline = first->peer().next_deadline();

@@ -84,6 +84,8 @@ public:
     bool handle_handshake(BytesView datagram, const Endpoint& from, Now now, Actions& out);
     [[nodiscard]] const HandshakeWork& work() const { return work_; }
     [[nodiscard]] const SourceLimiter& sources() const { return sources_; }
+    /// For all peers; rare.
+    void forget_source(const Source& source);
     /// Whoever queues handshakes reports here.
     [[nodiscard]] LoadGauge& load() { return load_; }
 

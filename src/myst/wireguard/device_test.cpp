@@ -261,6 +261,29 @@ TEST(Roaming, FollowsInitiationsResponsesAndDataOnly) {
     EXPECT_EQ(pair.a_to_b().endpoint(), endpoint("198.51.100.9:9"));
 }
 
+TEST(Roaming, AnswersLeaveFromWhereMessagesCameToUntilThatAddressIsGone) {
+    Pair pair;
+    auto where = pair.a.where();
+    where.source = {{192, 0, 2, 2}, 0};  // b's address that a speaks to
+    pair.a.move_to(where);
+    pair.a.send(Pair::packet_to_b());
+    pair.b.receive(first_of(pair.a));
+    const auto response = first_of(pair.b);
+    EXPECT_EQ(response.to.source, where.source);
+    pair.a.receive(response);
+    pair.exchange();
+    pair.b.send(Pair::packet_to_a());
+    EXPECT_EQ(first_of(pair.b).to.source, where.source);
+
+    pair.b.device().forget_source({{192, 0, 2, 3}, 0});
+    EXPECT_EQ(pair.b_to_a().endpoint(), where) << "it was another one";
+    pair.b.device().forget_source(where.source);
+    EXPECT_EQ(pair.b_to_a().endpoint(), endpoint("192.0.2.1:1"));
+    pair.a.send(Pair::packet_to_b());
+    pair.exchange();
+    EXPECT_EQ(pair.b_to_a().endpoint(), where) << "learnt anew";
+}
+
 TEST(Cookies, BusyDeviceAnswersInitiationAndResponseWithCookies) {
     Pair pair;
     pair.b.device().load().report(1, 1, pair.clock.now().steady);

@@ -57,7 +57,7 @@ Result<Endpoint> Endpoint::parse(std::string_view text) {
     if (!address || !port || *port == 0 || bracketed != (address->version == IpAddress::Version::v6)) {
         return fail(ErrorCode::invalid_data, "not an endpoint: expected address:port or [address]:port");
     }
-    return Endpoint{*address, static_cast<std::uint16_t>(*port)};
+    return Endpoint{*address, static_cast<std::uint16_t>(*port), {}};
 }
 
 std::string Endpoint::to_string() const {

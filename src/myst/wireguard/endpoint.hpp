@@ -30,10 +30,20 @@ struct IpAddress {
     auto operator<=>(const IpAddress&) const = default;
 };
 
+/// The own address that a peer's datagrams come to, and that ours to it leave from.
+struct Source {
+    std::array<std::uint8_t, 16> address{};  ///< of the endpoint's IP version; zeros: left to the system
+    std::uint32_t link = 0;                  ///< index of the interface, for link-local addresses
+
+    [[nodiscard]] bool known() const { return *this != Source{}; }
+    auto operator<=>(const Source&) const = default;
+};
+
 /// Where a peer's datagrams come from and go to.
 struct Endpoint {
     IpAddress address;
     std::uint16_t port = 0;
+    Source source{};  ///< not part of the text
 
     /// "192.0.2.1:51820" or "[2001:db8::1]:51820"; port 0 and anything else is invalid_data.
     [[nodiscard]] static Result<Endpoint> parse(std::string_view text);

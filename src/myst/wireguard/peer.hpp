@@ -58,6 +58,10 @@ public:
     void set_preshared_key(Secret<32> key) { preshared_ = std::move(key); }
     /// Starts to send what waits.
     void set_endpoint(const Endpoint& endpoint, Now now, Actions& out);
+    /// The source is no address of ours any more.
+    void forget_source(const Source& source) {
+        if (endpoint_ && endpoint_->source == source) endpoint_->source = {};
+    }
     /// Zero turns it off. Turning it on sends a first one at once.
     void set_persistent_interval(seconds interval, Now now, Actions& out);
     /// The device has another private key: everything made with the old one ends.

@@ -50,7 +50,8 @@ void Peer::send_message(std::span<std::uint8_t> message, bool fresh_source, Now 
     handshake_sent_ = now.steady;
     counters_.sent_bytes += message.size();
     timers_.anything_sent(now.steady);
-    out.emplace_back(SendDatagram{*endpoint_, Bytes(message.begin(), message.end()), fresh_source});
+    if (fresh_source) endpoint_->source = {};  // the way from there may be dead
+    out.emplace_back(SendDatagram{*endpoint_, Bytes(message.begin(), message.end())});
 }
 
 bool Peer::handle_initiation(OpenedInitiation opened, const Endpoint& from, Now now, Actions& out) {

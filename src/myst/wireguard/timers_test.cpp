@@ -19,6 +19,16 @@ std::size_t count(const std::vector<Sent>& sent, MessageType type) {
 class TimersTest : public testing::Test {
 protected:
     Pair pair;
+    const Source source{{192, 0, 2, 1}, 0};
+
+    /// What b sends comes to this address of a.
+    void set_sources() {
+        auto where = pair.b.where();
+        where.source = source;
+        pair.b.move_to(where);
+        Actions actions;
+        pair.a_to_b().set_endpoint(where, pair.clock.now(), actions);
+    }
 
     std::size_t initiations(Node& node) { return Pair::lose(node, MessageType::initiation); }
     void persistent(Peer& peer, Node& node, seconds interval) {
@@ -114,7 +124,10 @@ TEST_F(TimersTest, KeysOf180SecondsNeitherSendNorReceive) {
 }
 
 TEST_F(TimersTest, InitiationsAreFiveSecondsApartWithJitter) {
+    set_sources();
     pair.a.send(Pair::packet_to_b());
+    ASSERT_EQ(pair.a.outbox.size(), 1U);
+    EXPECT_EQ(pair.a.outbox.front().to.source, source) << "the first may well get through";
     EXPECT_EQ(initiations(pair.a), 1U);
     std::set<nanoseconds> gaps;
     for (int i = 0; i < 10; ++i) {
@@ -129,7 +142,7 @@ TEST_F(TimersTest, InitiationsAreFiveSecondsApartWithJitter) {
         pair.a.advance();
         const auto sent = Pair::take(pair.a);
         ASSERT_EQ(count(sent, MessageType::initiation), 1U);
-        EXPECT_TRUE(sent.front().fresh_source) << "the way may be dead";
+        EXPECT_FALSE(sent.front().to.source.known()) << "the way may be dead";
     }
     EXPECT_GT(gaps.size(), 3U);
 }
@@ -178,10 +191,11 @@ TEST_F(TimersTest, StagedPacketsAreBoundedAndTheOldestGoes) {
 }
 
 TEST_F(TimersTest, DeadPeerLeadsToAnInitiationAfter15Seconds) {
+    set_sources();
     pair.connect();
     pair.run_for(seconds(11));  // b's keepalive for what it got
     pair.a.send(Pair::packet_to_b());
-    (void)Pair::take(pair.a);
+    EXPECT_EQ(Pair::take(pair.a).back().to.source, source);
     pair.run_for(milliseconds(10'000), false);
     pair.a.send(Pair::packet_to_b());  // does not move the deadline
     pair.run_for(milliseconds(4'999), false);
@@ -189,7 +203,8 @@ TEST_F(TimersTest, DeadPeerLeadsToAnInitiationAfter15Seconds) {
     pair.run_for(milliseconds(335), false);
     const auto sent = Pair::take(pair.a);
     ASSERT_EQ(count(sent, MessageType::initiation), 1U);
-    EXPECT_TRUE(sent.back().fresh_source);
+    EXPECT_FALSE(sent.back().to.source.known());
+    EXPECT_FALSE(pair.a_to_b().endpoint()->source.known()) << "nor have packets under the old key one";
 }
 
 TEST_F(TimersTest, AnythingReceivedShowsThatThePeerLives) {

@@ -32,7 +32,6 @@ struct Sent {
     Endpoint from;
     Endpoint to;
     Bytes bytes;
-    bool fresh_source = false;
 };
 
 /// A device with the part around it that seals and opens, one packet at a time.
@@ -94,7 +93,7 @@ public:
     void carry_out(Actions actions) {
         for (auto& action : actions) {
             if (auto* message = std::get_if<SendDatagram>(&action)) {
-                outbox.push_back({where_, message->to, std::move(message->bytes), message->fresh_source});
+                outbox.push_back({where_, message->to, std::move(message->bytes)});
             } else {
                 const auto& batch = std::get<SealAndSend>(action);
                 for (const auto& packet : batch.packets) emit(batch.to, *batch.keypair, packet);
