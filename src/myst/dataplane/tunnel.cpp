@@ -1,13 +1,9 @@
 #include "myst/dataplane/tunnel.hpp"
 
-#include <net/if.h>
 #include <sys/epoll.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 
 #include "myst/base/log.hpp"
 #include "myst/dataplane/tun_writer.hpp"
@@ -22,7 +18,7 @@ constexpr std::size_t kMemory = Sealer::kMemory + Outgoing::kMemory + Incoming::
 constexpr std::uint64_t kHandshakeWorkPerTurn = 128;
 constexpr milliseconds kShortestWait{5};  ///< timers need not be more exact
 constexpr std::size_t kTurnsBetweenLooks = 64;
-constexpr milliseconds kLongestWait{1'000};  ///< after which the MTU is read again
+constexpr milliseconds kLongestWait{1'000};
 
 wireguard::Now now() {
     return {std::chrono::steady_clock::now(),
@@ -52,18 +48,21 @@ Result<std::unique_ptr<Tunnel>> Tunnel::create(const Settings& settings, Rng& rn
                                                std::unique_ptr<wireguard::Aead> aead) {
     auto tun = sys::TunDevice::create(settings.name, tun_offloads_of(settings.offloads));
     if (!tun) return forward_error(tun);
+    auto mtu = sys::MtuWatch::open(tun->fd());
+    if (!mtu) return forward_error(mtu);
     auto link = UdpLink::open(0, options_of(settings.offloads));
     if (!link) return forward_error(link);
     auto uapi = UapiServer::open(tun->name(), settings.uapi_folder);
     if (!uapi) return forward_error(uapi);
     return std::unique_ptr<Tunnel>(
-        new Tunnel(std::move(*tun), std::move(*link), std::move(*uapi), settings, rng, std::move(aead)));
+        new Tunnel(std::move(*tun), std::move(*mtu), std::move(*link), std::move(*uapi), settings, rng, std::move(aead)));
 }
 
-Tunnel::Tunnel(sys::TunDevice tun, UdpLink link, UapiServer uapi, const Settings& settings, Rng& rng,
+Tunnel::Tunnel(sys::TunDevice tun, sys::MtuWatch mtu, UdpLink link, UapiServer uapi, const Settings& settings, Rng& rng,
                std::unique_ptr<wireguard::Aead> aead)
     : offloads_(settings.offloads),
       tun_(std::move(tun)),
+      mtu_(std::move(mtu)),
       link_(std::move(link)),
       uapi_(std::move(uapi)),
       aead_(std::move(aead)),
@@ -78,7 +77,7 @@ Tunnel::Tunnel(sys::TunDevice tun, UdpLink link, UapiServer uapi, const Settings
 Result<> Tunnel::watch_descriptors(int stop) {
     poll_.reset(::epoll_create1(EPOLL_CLOEXEC));
     const auto sockets = link_.descriptors();
-    for (const int fd : {stop, tun_.fd(), uapi_.descriptor(), sockets[0], sockets[1]}) {
+    for (const int fd : {stop, tun_.fd(), mtu_.descriptor(), uapi_.descriptor(), sockets[0], sockets[1]}) {
         if (fd < 0) continue;
         epoll_event event{};
         event.events = EPOLLIN;
@@ -98,11 +97,11 @@ Result<> Tunnel::run(int stop) {
         std::array<epoll_event, 8> events;
         const int count = ::epoll_wait(poll_.get(), events.data(), events.size(), busy ? 0 : wait_milliseconds(now()));
         if (count < 0 && errno != EINTR) return sys::fail_errno("waiting for packets", errno);
-        if (count <= 0) read_mtu();
         for (int i = 0; i < count; ++i) {
             const auto& event = events[static_cast<std::size_t>(i)];
             if (event.data.fd == stop) return {};
             if (event.data.fd == tun_.fd() && (event.events & (EPOLLERR | EPOLLHUP)) != 0) return {};
+            if (event.data.fd == mtu_.descriptor()) read_mtu();
             if (event.data.fd == uapi_.descriptor()) {
                 uapi_.serve([this](std::string_view request) { return answer(request); });
                 if (auto done = watch_descriptors(stop); !done) return done;
@@ -185,10 +184,8 @@ void Tunnel::apply_socket_settings() {
 }
 
 void Tunnel::read_mtu() {
-    ifreq request{};
-    std::memcpy(request.ifr_name, name().c_str(), name().size() + 1);
-    const sys::Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    if (::ioctl(socket.get(), SIOCGIFMTU, &request) == 0) sealer_.set_mtu(static_cast<std::size_t>(request.ifr_mtu));
+    const auto mtu = mtu_.read();
+    if (mtu) sealer_.set_mtu(*mtu);  // else the interface is about to go, and `run` to end
 }
 
 int Tunnel::wait_milliseconds(wireguard::Now time) {

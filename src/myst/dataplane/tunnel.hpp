@@ -7,6 +7,7 @@
 #include "myst/dataplane/incoming.hpp"
 #include "myst/dataplane/outgoing.hpp"
 #include "myst/dataplane/uapi_server.hpp"
+#include "myst/sys/mtu_watch.hpp"
 #include "myst/wireguard/uapi_device.hpp"
 
 namespace myst::dataplane {
@@ -43,7 +44,7 @@ public:
     [[nodiscard]] Result<> run(int stop);
 
 private:
-    Tunnel(sys::TunDevice tun, UdpLink link, UapiServer uapi, const Settings& settings, Rng& rng,
+    Tunnel(sys::TunDevice tun, sys::MtuWatch mtu, UdpLink link, UapiServer uapi, const Settings& settings, Rng& rng,
            std::unique_ptr<wireguard::Aead> aead);
     [[nodiscard]] Result<> watch_descriptors(int stop);
     /// One turn of everything; whether there is more to do at once.
@@ -59,6 +60,7 @@ private:
 
     Offloads offloads_;
     sys::TunDevice tun_;
+    sys::MtuWatch mtu_;
     UdpLink link_;
     UapiServer uapi_;
     std::unique_ptr<wireguard::Aead> aead_;

@@ -13,6 +13,10 @@ namespace myst::sys {
 Result<NetworkNamespace> NetworkNamespace::open_current() {
     Fd fd(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
     if (!fd.valid()) return fail_errno("open the network namespace", errno);
+    return from(std::move(fd));
+}
+
+Result<NetworkNamespace> NetworkNamespace::from(Fd fd) {
     struct stat info {};
     if (::fstat(fd.get(), &info) != 0) return fail_errno("stat the network namespace", errno);
     return NetworkNamespace(std::move(fd), static_cast<std::uint64_t>(info.st_ino));

@@ -22,6 +22,9 @@ public:
     /// The calling thread's namespace.
     [[nodiscard]] static Result<NetworkNamespace> current();
 
+    /// The namespace that this descriptor stands for.
+    [[nodiscard]] static Result<NetworkNamespace> from(Fd fd);
+
     /// For IFLA_NET_NS_FD; stays with this object.
     [[nodiscard]] int fd() const { return fd_->get(); }
     /// Identifies the namespace as long as it exists.

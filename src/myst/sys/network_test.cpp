@@ -1,7 +1,10 @@
 // Netlink and nf_tables against the kernel, in namespaces of our own; skipped without root.
+#include <poll.h>
+
 #include <gtest/gtest.h>
 
 #include "myst/sys/ethtool.hpp"
+#include "myst/sys/mtu_watch.hpp"
 #include "myst/sys/netlink.hpp"
 #include "myst/sys/netns.hpp"
 #include "myst/sys/nft_objects.hpp"
@@ -210,6 +213,51 @@ TEST_F(NetworkTest, ATunDeviceHandsOverWhatIsSentInto) {
         return {};
     });
     EXPECT_TRUE(done) << done.error().describe();
+}
+
+/// Changes an interface of a namespace.
+Result<> change_link(const NetworkNamespace& where, const std::string& name,
+                     const std::function<Result<>(Netlink&, int)>& change) {
+    return where.run([&]() -> Result<> {
+        auto links = Netlink::open();
+        if (!links) return forward_error(links);
+        auto link = links->link(name);
+        if (!link) return forward_error(link);
+        return change(*links, link->index);
+    });
+}
+
+TEST_F(NetworkTest, TheMtuOfATunDeviceIsFollowedAlsoIntoAnotherNamespace) {
+    auto device = left_->run([] { return TunDevice::create("moved"); });
+    if (!device) GTEST_SKIP() << device.error().describe();
+    auto watch = left_->run([&device] { return MtuWatch::open(device->fd()); });
+    ASSERT_TRUE(watch) << watch.error().describe();
+    const auto is_told = [&watch](int wait) {
+        pollfd waiting{watch->descriptor(), POLLIN, 0};
+        return ::poll(&waiting, 1, wait) == 1;
+    };
+    EXPECT_EQ(watch->read().value(), 1'500U);
+    EXPECT_FALSE(is_told(0));
+    const auto set_mtu = [](std::uint32_t mtu) {
+        return [mtu](Netlink& links, int index) { return links.set_mtu(index, mtu); };
+    };
+    ASSERT_TRUE(change_link(*left_, "moved", set_mtu(1'420)));
+    ASSERT_TRUE(is_told(10'000));
+    EXPECT_EQ(watch->read().value(), 1'420U);
+    EXPECT_FALSE(is_told(0));
+
+    const auto move = [this](Netlink& links, int index) { return links.move_link(index, right_->fd()); };
+    ASSERT_TRUE(change_link(*left_, "moved", move));
+    ASSERT_TRUE(is_told(10'000));
+    EXPECT_EQ(watch->read().value(), 1'420U);
+    ASSERT_TRUE(change_link(*right_, "moved", set_mtu(1'280)));
+    ASSERT_TRUE(is_told(10'000));
+    EXPECT_EQ(watch->read().value(), 1'280U);
+
+    const auto remove = [](Netlink& links, int) { return links.delete_link("moved"); };
+    ASSERT_TRUE(change_link(*right_, "moved", remove));
+    ASSERT_TRUE(is_told(10'000));
+    EXPECT_FALSE(watch->read());
 }
 
 }  // namespace
