@@ -54,6 +54,6 @@ int main(int argc, char** argv) {
     settings.name = argv[1];
     auto tunnel = dataplane::Tunnel::create(settings, rng, std::make_unique<NullAead>());
     if (!tunnel) return complain(tunnel.error());
-    if (auto ended = (*tunnel)->run(stop.get()); !ended) return complain(ended.error());
+    if (auto ended = (*tunnel)->run(stop.get(), [] { return false; }); !ended) return complain(ended.error());
     return EXIT_SUCCESS;
 }

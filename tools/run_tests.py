@@ -64,7 +64,7 @@ class Preset:
 # Built in the release preset besides its tests.
 PROGRAMS = ["mystd", "myst", "bench_aead", "bench_db", "bench_network", "bench_pay", "bench_relay", "bench_scale", "myst_interop_relay",
             "myst_interop_test"]
-THREADED = {"runtime", "chain", "db", "ledger", "wireguard_meter"}  # suites whose code runs on several threads
+THREADED = {"runtime", "chain", "db", "ledger", "wireguard_meter", "dataplane_thread"}  # suites whose code runs on several threads
 
 
 def presets(long: bool) -> list[Preset]:

@@ -49,7 +49,7 @@ public:
     explicit RunningTunnel(const std::filesystem::path& folder) : socket_(folder / "peers0.sock") {
         stop_.reset(::eventfd(0, EFD_CLOEXEC));
         tunnel_ = dataplane::Tunnel::create({"peers0", {}, folder}, rng_).value();
-        thread_ = std::thread([this] { CHECK(tunnel_->run(stop_.get())); });
+        thread_ = std::thread([this] { CHECK(tunnel_->run(stop_.get(), [] { return false; })); });
     }
     RunningTunnel(const RunningTunnel&) = delete;
     RunningTunnel& operator=(const RunningTunnel&) = delete;

@@ -43,6 +43,6 @@ int run_wireguard(const myst::dataplane::Tunnel::Settings& settings) {
     auto tunnel = myst::dataplane::Tunnel::create(settings, rng);
     if (!tunnel) return complain(tunnel.error());
     myst::log::info("{} is there, encryption by {}", (*tunnel)->name(), (*tunnel)->encryption());
-    if (auto ended = (*tunnel)->run(stop.get()); !ended) return complain(ended.error());
+    if (auto ended = (*tunnel)->run(stop.get(), [] { return false; }); !ended) return complain(ended.error());
     return 0;
 }

@@ -31,6 +31,7 @@ public:
 
     /// Padding does not make a packet longer than this; the interface's MTU.
     void set_mtu(std::size_t mtu) { mtu_ = mtu; }
+    [[nodiscard]] std::size_t mtu() const { return mtu_; }
     [[nodiscard]] std::size_t padded_size(std::size_t packet) const;
     /// Whether so many packets of at most `size` bytes have room now.
     [[nodiscard]] bool has_room(std::size_t packets, std::size_t size) const;

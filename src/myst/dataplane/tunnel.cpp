@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "myst/base/log.hpp"
 #include "myst/dataplane/tun_writer.hpp"
@@ -52,14 +53,18 @@ Result<std::unique_ptr<Tunnel>> Tunnel::create(const Settings& settings, Rng& rn
     if (!mtu) return forward_error(mtu);
     auto link = UdpLink::open(0, options_of(settings.offloads));
     if (!link) return forward_error(link);
-    auto uapi = UapiServer::open(tun->name(), settings.uapi_folder);
-    if (!uapi) return forward_error(uapi);
+    std::optional<UapiServer> uapi;
+    if (!settings.uapi_folder.empty()) {
+        auto opened = UapiServer::open(tun->name(), settings.uapi_folder);
+        if (!opened) return forward_error(opened);
+        uapi.emplace(std::move(*opened));
+    }
     return std::unique_ptr<Tunnel>(
-        new Tunnel(std::move(*tun), std::move(*mtu), std::move(*link), std::move(*uapi), settings, rng, std::move(aead)));
+        new Tunnel(std::move(*tun), std::move(*mtu), std::move(*link), std::move(uapi), settings, rng, std::move(aead)));
 }
 
-Tunnel::Tunnel(sys::TunDevice tun, sys::MtuWatch mtu, UdpLink link, UapiServer uapi, const Settings& settings, Rng& rng,
-               std::unique_ptr<wireguard::Aead> aead)
+Tunnel::Tunnel(sys::TunDevice tun, sys::MtuWatch mtu, UdpLink link, std::optional<UapiServer> uapi,
+               const Settings& settings, Rng& rng, std::unique_ptr<wireguard::Aead> aead)
     : offloads_(settings.offloads),
       tun_(std::move(tun)),
       mtu_(std::move(mtu)),
@@ -74,10 +79,11 @@ Tunnel::Tunnel(sys::TunDevice tun, sys::MtuWatch mtu, UdpLink link, UapiServer u
       outgoing_(device_, sealer_, memory_),
       incoming_(device_, *aead_, joining_for(tun_), memory_) {}
 
-Result<> Tunnel::watch_descriptors(int stop) {
+Result<> Tunnel::watch_descriptors(int wake) {
     poll_.reset(::epoll_create1(EPOLL_CLOEXEC));
     const auto sockets = link_.descriptors();
-    for (const int fd : {stop, tun_.fd(), mtu_.descriptor(), uapi_.descriptor(), sockets[0], sockets[1]}) {
+    const int requests = uapi_ ? uapi_->descriptor() : -1;
+    for (const int fd : {wake, tun_.fd(), mtu_.descriptor(), requests, sockets[0], sockets[1]}) {
         if (fd < 0) continue;
         epoll_event event{};
         event.events = EPOLLIN;
@@ -88,8 +94,8 @@ Result<> Tunnel::watch_descriptors(int stop) {
     return {};
 }
 
-Result<> Tunnel::run(int stop) {
-    if (auto done = watch_descriptors(stop); !done) return done;
+Result<> Tunnel::run(int wake, const std::function<bool()>& woken) {
+    if (auto done = watch_descriptors(wake); !done) return done;
     read_mtu();
     for (std::size_t turns = 0;; ++turns) {
         const bool busy = turn();
@@ -99,15 +105,21 @@ Result<> Tunnel::run(int stop) {
         if (count < 0 && errno != EINTR) return sys::fail_errno("waiting for packets", errno);
         for (int i = 0; i < count; ++i) {
             const auto& event = events[static_cast<std::size_t>(i)];
-            if (event.data.fd == stop) return {};
-            if (event.data.fd == tun_.fd() && (event.events & (EPOLLERR | EPOLLHUP)) != 0) return {};
-            if (event.data.fd == mtu_.descriptor()) read_mtu();
-            if (event.data.fd == uapi_.descriptor()) {
-                uapi_.serve([this](std::string_view request) { return answer(request); });
-                if (auto done = watch_descriptors(stop); !done) return done;
-            }
+            if (!attend(event.data.fd, event.events, wake, woken)) return {};
         }
+        if (!std::exchange(new_sockets_, false)) continue;
+        if (auto done = watch_descriptors(wake); !done) return done;
     }
+}
+
+bool Tunnel::attend(int fd, std::uint32_t events, int wake, const std::function<bool()>& woken) {
+    if (fd == wake) return woken();
+    if (fd == tun_.fd()) return (events & (EPOLLERR | EPOLLHUP)) == 0;
+    if (fd == mtu_.descriptor()) read_mtu();
+    if (uapi_ && fd == uapi_->descriptor()) {
+        uapi_->serve([this](std::string_view request) { return answer(request); });
+    }
+    return true;
 }
 
 bool Tunnel::turn() {
@@ -161,26 +173,36 @@ void Tunnel::seal_and_send(const wireguard::SealAndSend& action) {
 
 std::string Tunnel::answer(std::string_view request) {
     auto text = wireguard::answer_uapi(device_, wanted_, request, now(), actions_);
-    apply_socket_settings();
+    if (auto done = apply_socket_settings(); !done) log::warn("{}: {}", name(), done.error().describe());
     carry_out(actions_);
     return text;
 }
 
-void Tunnel::apply_socket_settings() {
+Result<> Tunnel::set(wireguard::SetRequest request) {
+    auto applied = wireguard::apply_uapi(device_, wanted_, std::move(request), now(), actions_);
+    auto done = apply_socket_settings();
+    carry_out(actions_);
+    return applied ? done : applied;
+}
+
+Result<> Tunnel::apply_socket_settings() {
+    Result<> done;
     if (wanted_.listen_port != applied_.listen_port) {
         auto options = options_of(offloads_);
         options.mark = wanted_.fwmark;
         auto link = UdpLink::open(wanted_.listen_port, options);
         if (link) {
             link_ = std::move(*link);
+            new_sockets_ = true;
         } else {
-            log::warn("{}: {}", name(), link.error().describe());
+            done = forward_error(link);
         }
     } else if (wanted_.fwmark != applied_.fwmark) {
-        if (auto done = link_.set_mark(wanted_.fwmark); !done) log::warn("{}: {}", name(), done.error().describe());
+        done = link_.set_mark(wanted_.fwmark);
     }
     wanted_.listen_port = link_.port();
     applied_ = wanted_;
+    return done;
 }
 
 void Tunnel::read_mtu() {

@@ -1,7 +1,9 @@
 // A WireGuard interface that this process carries: TUN device, sockets, protocol and settings, in one thread.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "myst/dataplane/incoming.hpp"
@@ -22,16 +24,18 @@ struct Offloads {
     bool equal_tail = true;  ///< of `udp_out`, the last datagram may be as long as the others (sys::UdpOptions)
 };
 
+/// One thread at a time.
 class Tunnel {
 public:
     struct Settings {
         std::string name;
         Offloads offloads{};
-        std::string uapi_folder = UapiServer::kFolder;
+        std::string uapi_folder = UapiServer::kFolder;  ///< of the socket for `wg`; empty: none
     };
 
-    /// Makes the interface, down and without addresses, and the socket for `wg`. `aead` is for data messages only, and
-    /// never null. Errors as of TunDevice::create, UdpLink::open and UapiServer::open.
+    /// Makes the interface, down and without addresses, and the socket for `wg`, in this thread's network namespace.
+    /// The UDP sockets stay there wherever the interface is moved. `aead` is for data messages only, and never null.
+    /// Errors as of TunDevice::create, UdpLink::open and UapiServer::open.
     [[nodiscard]] static Result<std::unique_ptr<Tunnel>> create(
         const Settings& settings, Rng& rng, std::unique_ptr<wireguard::Aead> aead = wireguard::make_aead());
     Tunnel(const Tunnel&) = delete;
@@ -40,13 +44,23 @@ public:
     [[nodiscard]] const std::string& name() const { return tun_.name(); }
     /// Which code encrypts.
     [[nodiscard]] std::string_view encryption() const { return aead_->name(); }
-    /// Carries packets until `stop` is readable, or the interface was removed.
-    [[nodiscard]] Result<> run(int stop);
+    /// Carries packets until the interface was removed, or `woken` says no; it is asked whenever `wake` is readable,
+    /// and may call what follows. The thread must be in the namespace of the one that made the tunnel.
+    [[nodiscard]] Result<> run(int wake, const std::function<bool()>& woken);
+
+    /// What `wg set` does. already_exists if the listen port is taken: the earlier one stays, all else is done.
+    [[nodiscard]] Result<> set(wireguard::SetRequest request);
+    /// With the private key.
+    [[nodiscard]] wireguard::DeviceStatus status() const { return wireguard::uapi_status(device_, applied_); }
+    /// The interface's, as the kernel last told.
+    [[nodiscard]] std::size_t mtu() const { return sealer_.mtu(); }
 
 private:
-    Tunnel(sys::TunDevice tun, sys::MtuWatch mtu, UdpLink link, UapiServer uapi, const Settings& settings, Rng& rng,
-           std::unique_ptr<wireguard::Aead> aead);
-    [[nodiscard]] Result<> watch_descriptors(int stop);
+    Tunnel(sys::TunDevice tun, sys::MtuWatch mtu, UdpLink link, std::optional<UapiServer> uapi, const Settings& settings,
+           Rng& rng, std::unique_ptr<wireguard::Aead> aead);
+    [[nodiscard]] Result<> watch_descriptors(int wake);
+    /// Does what one descriptor that is ready asks for. False: the end.
+    [[nodiscard]] bool attend(int fd, std::uint32_t events, int wake, const std::function<bool()>& woken);
     /// One turn of everything; whether there is more to do at once.
     [[nodiscard]] bool turn();
     void handle_handshakes(wireguard::Now now);
@@ -54,7 +68,7 @@ private:
     void carry_out(wireguard::Actions& actions);
     void seal_and_send(const wireguard::SealAndSend& action);
     [[nodiscard]] std::string answer(std::string_view request);
-    void apply_socket_settings();
+    [[nodiscard]] Result<> apply_socket_settings();
     void read_mtu();
     [[nodiscard]] int wait_milliseconds(wireguard::Now now);
 
@@ -62,7 +76,7 @@ private:
     sys::TunDevice tun_;
     sys::MtuWatch mtu_;
     UdpLink link_;
-    UapiServer uapi_;
+    std::optional<UapiServer> uapi_;
     std::unique_ptr<wireguard::Aead> aead_;
     wireguard::Device device_;
     wireguard::SocketSettings wanted_;   ///< what `wg` asked for
@@ -73,6 +87,7 @@ private:
     Incoming incoming_;
     wireguard::Actions actions_;
     sys::Fd poll_;
+    bool new_sockets_ = false;  ///< that `poll_` does not know yet
 };
 
 }  // namespace myst::dataplane

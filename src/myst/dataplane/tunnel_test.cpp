@@ -62,7 +62,7 @@ public:
             std::ignore = where_.run([&]() -> Result<> {
                 auto tunnel = Tunnel::create(settings_, rng_);
                 started.set_value(tunnel ? Result<>() : Result<>(forward_error(tunnel)));
-                return tunnel ? (*tunnel)->run(stop_.get()) : Result<>();
+                return tunnel ? (*tunnel)->run(stop_.get(), [] { return false; }) : Result<>();
             });
         });
         return outcome.get();
