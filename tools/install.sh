@@ -16,7 +16,9 @@ packages=(
   libnftables-dev libnl-3-dev libnl-route-3-dev libnl-genl-3-dev
   libgtest-dev libgmock-dev librapidcheck-dev
   # what the system runs with, and the demo's site
-  wireguard-go iproute2 nftables dnsmasq-base nginx-light
+  iproute2 nftables dnsmasq-base nginx-light
+  # what tests compare ours with
+  wireguard-go
 )
 command -v node >/dev/null || packages+=(nodejs)
 command -v npm >/dev/null || packages+=(npm)

@@ -71,7 +71,7 @@ def exit_tables(pid):
 
 
 def userspace_peers(namespace):
-    """Peers of the wireguard-go programs of a namespace; None if the kernel does it and there is no program."""
+    """Peers of the wireguard-go programs of a namespace; None if there is no such program."""
     names = []
     for pid in pids_in(namespace):
         argv = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")

@@ -13,6 +13,7 @@
 #include "myst/base/log.hpp"
 #include "myst/db/relay_url.hpp"
 #include "myst/pay/chunk_policy.hpp"
+#include "myst/vpn/wireguard_device.hpp"
 
 namespace myst::app {
 
@@ -62,6 +63,10 @@ struct DbConfig {
 struct KeysConfig {
     KeyStrength strength{};
     std::string password_file;  ///< empty: keystore-password in data_dir
+};
+
+struct VpnConfig {
+    vpn::WireguardKind wireguard{};
 };
 
 struct ConsumerConfig {
@@ -116,6 +121,7 @@ struct Config {
     ChainConfig chain;
     DbConfig db;
     KeysConfig keys;
+    VpnConfig vpn;
     ConsumerConfig consumer;
     ProviderConfig provider;
 };

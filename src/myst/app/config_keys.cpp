@@ -343,6 +343,16 @@ void add_keys(Keys& keys) {
         [](Config& c) -> Text& { return c.keys.password_file; }));
 }
 
+void add_vpn(Keys& keys) {
+    using Kind = vpn::WireguardKind;
+    keys.push_back(choice<Kind>(
+        "vpn", "wireguard", "builtin",
+        {{"builtin", Kind::builtin}, {"kernel", Kind::kernel}, {"program", Kind::program}},
+        "Who carries the tunnels' packets. builtin: the daemon itself, which needs /dev/net/tun only; kernel: the "
+        "kernel's WireGuard; program: wireguard-go, which must be installed.",
+        [](Config& c) -> Kind& { return c.vpn.wireguard; }));
+}
+
 void add_consumer(Keys& keys) {
     keys.push_back(flag("consumer", "enabled", true, "Whether this node may buy connections.",
                         [](Config& c) -> bool& { return c.consumer.enabled; }));
@@ -502,6 +512,7 @@ std::span<const ConfigKey> config_keys() {
         add_chain(keys);
         add_db(keys);
         add_keys(keys);
+        add_vpn(keys);
         add_consumer(keys);
         add_offer(keys);
         add_credit(keys);
@@ -520,6 +531,7 @@ std::span<const ConfigSection> config_sections() {
         {"chain", "Ethereum: where deposits, the registry and settlements live."},
         {"db", "The Mysterium database: proposals and session messages."},
         {"keys", "Keys are files in data_dir/keys, encrypted under one password."},
+        {"vpn", "Tunnels, of connections that are bought and of those that are sold."},
         {"consumer", "Buying connections."},
         {"provider", "Selling this machine's connection."},
     };

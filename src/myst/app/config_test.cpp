@@ -86,6 +86,8 @@ gift_wraps = true
 [keys]
 strength = "light"
 password_file = "/run/secrets/pw"
+[vpn]
+wireguard = "program"
 [consumer]
 enabled = false
 chunk_bytes = 65536
@@ -147,6 +149,7 @@ max_sessions = 7
     EXPECT_EQ(config.keys.password_file, "/run/secrets/pw");
     EXPECT_FALSE(config.consumer.enabled);
     EXPECT_EQ(config.consumer.chunk_bytes, 65536U);
+    EXPECT_EQ(config.vpn.wireguard, vpn::WireguardKind::program);
     EXPECT_EQ(config.consumer.ticks, pay::TickUse::always);
     EXPECT_EQ(config.consumer.max_price_gib, *parse_tokens("1.5"));
     EXPECT_EQ(config.consumer.max_price_hour, *parse_tokens("2.5"));
@@ -232,12 +235,13 @@ INSTANTIATE_TEST_SUITE_P(
         BadValue{"db", "listen = \"example.org:1\""}, BadValue{"db", "listen = \"0.0.0.0:0\""},
         BadValue{"db", "listen = \"::1:7777\""}, BadValue{"db", "relays = [\"ws://ok\", \"nonsense\"]"},
         BadValue{"keys", "strength = \"weak\""}, BadValue{"keys", "password_file = \"pw\""},
-        BadValue{"consumer", "chunk_bytes = 65535"}, BadValue{"consumer", "chunk_bytes = 16777217"},
-        BadValue{"consumer", "chunk_bytes = \"1048576\""}, BadValue{"consumer", "ticks = \"sometimes\""},
-        BadValue{"consumer", "max_price_gib = \"-1\""}, BadValue{"consumer", "max_price_gib = \"1e3\""},
-        BadValue{"consumer", "tolerance_percent = 21"}, BadValue{"provider", "country = \"de\""},
-        BadValue{"provider", "country = \"DEU\""}, BadValue{"provider", "name = \"two\\nlines\""},
-        BadValue{"provider", "price_gib = \"\""}, BadValue{"provider", "price_gib = \"0.1234567890123456789\""},
+        BadValue{"vpn", "wireguard = \"wireguard-go\""}, BadValue{"consumer", "chunk_bytes = 65535"},
+        BadValue{"consumer", "chunk_bytes = 16777217"}, BadValue{"consumer", "chunk_bytes = \"1048576\""},
+        BadValue{"consumer", "ticks = \"sometimes\""}, BadValue{"consumer", "max_price_gib = \"-1\""},
+        BadValue{"consumer", "max_price_gib = \"1e3\""}, BadValue{"consumer", "tolerance_percent = 21"},
+        BadValue{"provider", "country = \"de\""}, BadValue{"provider", "country = \"DEU\""},
+        BadValue{"provider", "name = \"two\\nlines\""}, BadValue{"provider", "price_gib = \"\""},
+        BadValue{"provider", "price_gib = \"0.1234567890123456789\""},
         BadValue{"provider", "endpoint = \"example.org\""}, BadValue{"provider", "endpoint = \"192.168.1.2\""},
         BadValue{"provider", "endpoint = \"[2001:db8::1]:5\""}, BadValue{"provider", "endpoint = \"1.2.3.4:5:6\""},
         BadValue{"provider", "endpoint = \"1.2.3.4:0\""}, BadValue{"provider", "dns = [\"dns.example\"]"},

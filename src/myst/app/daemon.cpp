@@ -169,6 +169,7 @@ Result<> Daemon::open() {
     vpn::DriverSettings driver;
     driver.state_directory = config_.data_dir + "/vpn";
     driver.dns = config_.consumer.dns;
+    driver.wireguard.kind = config_.vpn.wireguard;
     driver_ = std::make_unique<vpn::WireguardDriver>(workers_, rng_, std::move(driver));
     auto open_sender = [this](const crypto::PrivateKey& wallet) { return chain_->open_sender(wallet, tasks_); };
     node_ = std::make_unique<node::Node>(

@@ -25,7 +25,7 @@ TunnelRecord numbered(TunnelRecord record, int number) {
 
 }  // namespace
 
-Result<std::unique_ptr<ClientInterface>> ClientInterface::open(const DriverSettings& settings,
+Result<std::unique_ptr<ClientInterface>> ClientInterface::open(const DriverSettings& settings, Rng& rng,
                                                                const CheckedOffer& offer,
                                                                const Secret<32>& private_key) {
     const TunnelRecords records(settings.state_directory);
@@ -39,7 +39,7 @@ Result<std::unique_ptr<ClientInterface>> ClientInterface::open(const DriverSetti
         if (!number) return forward_error(number);
         auto record = numbered(*blank, *number);
         if (auto saved = records.save(record); !saved) return forward_error(saved);
-        auto device = create_wireguard(record.device, settings.programs);
+        auto device = create_wireguard(record.device, settings.wireguard, rng);
         if (!device) {
             std::ignore = records.remove(record);
             if (device.error().code != ErrorCode::already_exists) return forward_error(device);

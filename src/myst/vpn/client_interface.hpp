@@ -19,9 +19,9 @@ namespace myst::vpn {
 /// `counters` is for the control thread; the other calls block and run on workers, where they wait for each other.
 class ClientInterface {
 public:
-    /// Blocks for some ten milliseconds; the calling thread must outlive the object (see ChildProcess). On failure
-    /// nothing stays behind.
-    [[nodiscard]] static Result<std::unique_ptr<ClientInterface>> open(const DriverSettings& settings,
+    /// Blocks for some ten milliseconds; the calling thread (see ChildProcess) and `rng` must outlive the object. On
+    /// failure nothing stays behind.
+    [[nodiscard]] static Result<std::unique_ptr<ClientInterface>> open(const DriverSettings& settings, Rng& rng,
                                                                        const CheckedOffer& offer,
                                                                        const Secret<32>& private_key);
     /// Closes, if that has not been done; blocks.

@@ -13,7 +13,7 @@ struct DriverSettings {
     std::string resolv_conf = "/etc/resolv.conf";        ///< empty: leave DNS alone
     /// Public IPv4 addresses of resolvers for connections whose provider offers none; used through the tunnel.
     std::vector<std::string> dns{"9.9.9.9", "1.1.1.1"};
-    std::vector<std::string> programs = default_wireguard_programs();
+    WireguardChoice wireguard;
 };
 
 }  // namespace myst::vpn

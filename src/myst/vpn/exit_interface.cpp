@@ -42,8 +42,8 @@ Result<> delete_link_here(const std::string& name) {
 
 }  // namespace
 
-Result<std::unique_ptr<ExitInterface>> ExitInterface::open(const DriverSettings& settings, const CheckedExit& exit,
-                                                           const Secret<32>& private_key) {
+Result<std::unique_ptr<ExitInterface>> ExitInterface::open(const DriverSettings& settings, Rng& rng,
+                                                           const CheckedExit& exit, const Secret<32>& private_key) {
     const TunnelRecords records(settings.state_directory);
     if (auto prepared = records.prepare(); !prepared) return forward_error(prepared);
     auto links = sys::Netlink::open();
@@ -63,7 +63,7 @@ Result<std::unique_ptr<ExitInterface>> ExitInterface::open(const DriverSettings&
             if (created.error().code != ErrorCode::already_exists) return forward_error(created);
             continue;
         }
-        auto device = create_wireguard(record.device, settings.programs);
+        auto device = create_wireguard(record.device, settings.wireguard, rng);
         if (!device) {
             std::ignore = records.undo(record);
             if (device.error().code != ErrorCode::already_exists) return forward_error(device);
@@ -157,8 +157,8 @@ Result<> ExitInterface::close() {
     const std::lock_guard lock(mutex_);
     if (std::exchange(closed_, true)) return {};
     // Sockets that callers still hold may keep the namespace, but not the tunnel in it.
-    std::ignore = inside_.run([this] { return delete_link_here(record_.device); });
     if (device_) device_->stop();
+    std::ignore = inside_.run([this] { return delete_link_here(record_.device); });
     auto undone = records_.undo(record_);
     objects_.reset();
     flows_.clear();

@@ -24,9 +24,10 @@ namespace myst::vpn {
 /// run on workers, where they wait for each other.
 class ExitInterface {
 public:
-    /// Blocks for up to two seconds (a WireGuard program notices within one that its interface is up). The calling
-    /// thread must outlive the object (see ChildProcess). On failure nothing stays behind.
-    [[nodiscard]] static Result<std::unique_ptr<ExitInterface>> open(const DriverSettings& settings,
+    /// Blocks for some ten milliseconds, or up to two seconds (a WireGuard program notices within one that its
+    /// interface is up). The calling thread (see ChildProcess) and `rng` must outlive the object. On failure nothing
+    /// stays behind.
+    [[nodiscard]] static Result<std::unique_ptr<ExitInterface>> open(const DriverSettings& settings, Rng& rng,
                                                                      const CheckedExit& exit,
                                                                      const Secret<32>& private_key);
     /// Closes, if that has not been done; blocks.

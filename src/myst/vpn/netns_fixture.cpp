@@ -109,7 +109,7 @@ VpnNetns::Client::~Client() {
 }
 
 void VpnNetns::SetUp() {
-    if (const auto missing = missing_privilege(); !missing.empty()) GTEST_SKIP() << missing;
+    if (const auto missing = missing_for(kind()); !missing.empty()) GTEST_SKIP() << missing;
     network_.emplace();
 }
 
@@ -121,7 +121,7 @@ void VpnNetns::TearDown() {
 
 std::unique_ptr<Daemon> VpnNetns::make_daemon(const sys::NetworkNamespace& machine) {
     last_state_ = directory_.path() + "/daemon" + std::to_string(daemons_++);
-    return std::make_unique<Daemon>(machine, last_state_);
+    return std::make_unique<Daemon>(machine, last_state_, kind());
 }
 
 void VpnNetns::open_exit(ports::ExitSettings settings) {
@@ -179,6 +179,15 @@ ports::TrafficCounters VpnNetns::exit_counters(const SessionId& id) {
 
 std::size_t VpnNetns::download(const sys::NetworkNamespace& client, std::size_t size, int window) {
     return Download(client, network().site, size, window).finish();
+}
+
+std::string kind_name(const ::testing::TestParamInfo<WireguardKind>& tested) {
+    switch (tested.param) {
+        case WireguardKind::builtin: return "Builtin";
+        case WireguardKind::kernel: return "Kernel";
+        case WireguardKind::program: break;
+    }
+    return "Program";
 }
 
 }  // namespace myst::vpn::test

@@ -71,6 +71,8 @@ protected:
     void SetUp() override;
     void TearDown() override;
 
+    /// Who carries the tunnels of both sides.
+    [[nodiscard]] virtual WireguardKind kind() const { return WireguardKind::builtin; }
     [[nodiscard]] Network& network() { return *network_; }
     [[nodiscard]] Daemon& exit_daemon() { return *exit_daemon_; }
     [[nodiscard]] ports::ExitTunnel& exit() { return *exit_; }
@@ -111,5 +113,12 @@ private:
     std::unique_ptr<ports::ExitTunnel> exit_;
     SystemRandom random_;
 };
+
+/// For what must hold whoever carries the tunnels.
+class VpnOfEachKind : public VpnNetns, public ::testing::WithParamInterface<WireguardKind> {
+protected:
+    [[nodiscard]] WireguardKind kind() const override { return GetParam(); }
+};
+[[nodiscard]] std::string kind_name(const ::testing::TestParamInfo<WireguardKind>& tested);
 
 }  // namespace myst::vpn::test

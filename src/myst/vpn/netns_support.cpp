@@ -97,10 +97,12 @@ void require(const Result<>& result, const std::string& what) {
     throw std::runtime_error(what + ": " + result.error().describe());
 }
 
-std::string missing_privilege() {
+std::string missing_for(WireguardKind kind) {
     SystemRandom random;
     WorkerPool workers(1);
-    const auto available = WireguardDriver(workers, random, {}).available();
+    DriverSettings settings;
+    settings.wireguard.kind = kind;
+    const auto available = WireguardDriver(workers, random, settings).available();
     if (!available) return available.error().describe();
     auto network = NetworkNamespace::create();
     return network ? "" : network.error().describe();
@@ -119,14 +121,16 @@ void SystemRandom::fill(std::span<std::uint8_t> out) {
     if (::getrandom(out.data(), out.size(), 0) != static_cast<ssize_t>(out.size())) std::abort();
 }
 
-Daemon::Daemon(NetworkNamespace machine, std::string state_directory) : state_(std::move(state_directory)) {
+Daemon::Daemon(NetworkNamespace machine, std::string state_directory, WireguardKind kind)
+    : state_(std::move(state_directory)) {
     std::promise<void> ready;
-    thread_ = std::thread([this, machine = std::move(machine), &ready] {
-        std::ignore = machine.run([this, &ready]() -> Result<> {
+    thread_ = std::thread([this, machine = std::move(machine), kind, &ready] {
+        std::ignore = machine.run([this, kind, &ready]() -> Result<> {
             workers_ = std::make_unique<WorkerPool>(2);  // its threads start here, in this namespace
             DriverSettings settings;
             settings.state_directory = state_;
             settings.resolv_conf = resolv_conf();
+            settings.wireguard.kind = kind;
             driver_ = std::make_unique<WireguardDriver>(*workers_, random_, settings);
             ready.set_value();
             io_.run();

@@ -37,8 +37,8 @@ T must(Result<T> result, const std::string& what) {
     return std::move(*result);
 }
 
-/// What this machine lacks for these tests; empty if nothing.
-[[nodiscard]] std::string missing_privilege();
+/// What this machine lacks for tests with such interfaces; empty if nothing.
+[[nodiscard]] std::string missing_for(WireguardKind kind);
 
 /// A directory that goes with the test.
 class TemporaryDirectory {
@@ -59,7 +59,7 @@ public:
 /// A control thread, worker threads and a driver, all inside one machine's namespace.
 class Daemon {
 public:
-    Daemon(sys::NetworkNamespace machine, std::string state_directory);
+    Daemon(sys::NetworkNamespace machine, std::string state_directory, WireguardKind kind = WireguardKind::builtin);
     ~Daemon();
     [[nodiscard]] WireguardDriver& driver() { return *driver_; }
     [[nodiscard]] std::string resolv_conf() const { return state_ + ".resolv.conf"; }

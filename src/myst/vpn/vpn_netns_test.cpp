@@ -12,7 +12,7 @@ namespace {
 constexpr milliseconds kRefused{700};  // long enough for a connection that would work
 constexpr std::uint64_t kPlenty = 1ULL << 40;
 
-TEST_F(VpnNetns, TrafficFlowsAndBothMetersAgreeToTheByte) {
+TEST_P(VpnOfEachKind, TrafficFlowsAndBothMetersAgreeToTheByte) {
     open_exit();
     auto a = join(network().client_a, "11.1.0.1", "100.64.0.2", kPlenty);
     const auto server = udp_socket(network().site, "11.2.0.2", 0);
@@ -27,7 +27,7 @@ TEST_F(VpnNetns, TrafficFlowsAndBothMetersAgreeToTheByte) {
     EXPECT_LE((*age)->count(), 60);
 }
 
-TEST_F(VpnNetns, MetersAgreeOnATcpTransfer) {
+TEST_P(VpnOfEachKind, MetersAgreeOnATcpTransfer) {
     open_exit();
     auto a = join(network().client_a, "11.1.0.1", "100.64.0.2", kPlenty);
     constexpr std::size_t kSize = 5'000'000;
@@ -39,7 +39,7 @@ TEST_F(VpnNetns, MetersAgreeOnATcpTransfer) {
     EXPECT_LT(exit_counters(a.id).down, kSize + kSize / 10);
 }
 
-TEST_F(VpnNetns, TheGateHoldsAtLineRateAndOpensAgain) {
+TEST_P(VpnOfEachKind, TheGateHoldsAtLineRateAndOpensAgain) {
     open_exit();
     auto a = join(network().client_a, "11.1.0.1", "100.64.0.2", 0);
     Flood flood(network().client_a, network().site);
@@ -59,7 +59,7 @@ TEST_F(VpnNetns, TheGateHoldsAtLineRateAndOpensAgain) {
     EXPECT_LE(flood.received(), allowance) << "the client got more than was paid for";
 }
 
-TEST_F(VpnNetns, TcpStopsAtTheAllowanceAndGoesOnAfterwards) {
+TEST_P(VpnOfEachKind, TcpStopsAtTheAllowanceAndGoesOnAfterwards) {
     open_exit();
     auto a = join(network().client_a, "11.1.0.1", "100.64.0.2", 2'000'000);
     Download transfer(network().client_a, network().site, 6'000'000, 0);
@@ -70,7 +70,7 @@ TEST_F(VpnNetns, TcpStopsAtTheAllowanceAndGoesOnAfterwards) {
     EXPECT_EQ(transfer.finish(), 6'000'000U);
 }
 
-TEST_F(VpnNetns, LoweringTheAllowanceClosesTheGate) {
+TEST_P(VpnOfEachKind, LoweringTheAllowanceClosesTheGate) {
     open_exit();
     auto a = join(network().client_a, "11.1.0.1", "100.64.0.2", kPlenty);
     const auto server = udp_socket(network().site, "11.2.0.2", 0);
@@ -163,7 +163,7 @@ TEST_F(VpnNetns, NobodyConnectsToAClientThroughTheTunnel) {
     EXPECT_TRUE(tcp_connect(network().provider, "11.1.0.2", port_of(service), kPatience).valid()) << "the control";
 }
 
-TEST_F(VpnNetns, ThePaymentPortIsOpenWhileTheGateIsClosed) {
+TEST_P(VpnOfEachKind, ThePaymentPortIsOpenWhileTheGateIsClosed) {
     open_exit();
     auto a = join(network().client_a, "11.1.0.1", "100.64.0.2", 0);
     const sys::Fd listener(must(exit_daemon().call([&] { return exit().listen_inside(0); }), "listen inside"));
@@ -213,7 +213,7 @@ TEST_F(VpnNetns, NewFlowsOfOnePeerAreLimited) {
     EXPECT_TRUE(echo(at_b, server, "11.2.0.2", 100)) << "another peer is not affected";
 }
 
-TEST_F(VpnNetns, ReplaceKeepsTheInterfaceAndTheMeter) {
+TEST_P(VpnOfEachKind, ReplaceKeepsTheInterfaceAndTheMeter) {
     open_exit();
     auto a = join(network().client_a, "11.1.0.1", "100.64.0.2", kPlenty);
     const auto server = udp_socket(network().site, "11.2.0.2", 0);
@@ -236,6 +236,9 @@ TEST_F(VpnNetns, ReplaceKeepsTheInterfaceAndTheMeter) {
     EXPECT_TRUE(send_to(from, "11.2.0.2", port_of(server), 100));
     EXPECT_FALSE(readable(server, kRefused)) << "a failed replacement carries nothing";
 }
+
+INSTANTIATE_TEST_SUITE_P(Vpn, VpnOfEachKind, ::testing::Values(WireguardKind::builtin, WireguardKind::program),
+                         kind_name);
 
 }  // namespace
 }  // namespace myst::vpn::test

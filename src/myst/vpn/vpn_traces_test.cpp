@@ -23,7 +23,7 @@ std::size_t files_in(const std::string& directory) {
     return error ? 0 : static_cast<std::size_t>(std::distance(begin, {}));
 }
 
-TEST_F(VpnNetns, CloseRemovesEveryTrace) {
+TEST_P(VpnOfEachKind, CloseRemovesEveryTrace) {
     const auto provider_before = traces(network().provider);
     const auto client_before = traces(network().client_a);
     open_exit();
@@ -45,7 +45,7 @@ TEST_F(VpnNetns, CloseRemovesEveryTrace) {
     EXPECT_FALSE(exit_daemon().run(exit().set_allowance(a.id, 1))) << "closed";
 }
 
-TEST_F(VpnNetns, NothingLeavesInClearWhenTheInterfaceVanishes) {
+TEST_P(VpnOfEachKind, NothingLeavesInClearWhenTheInterfaceVanishes) {
     open_exit();
     auto a = join(network().client_a, "11.1.0.1", "100.64.0.2", kPlenty);
     const auto server = udp_socket(network().site, "11.2.0.2", 0);
@@ -92,8 +92,11 @@ TEST_F(VpnNetns, Ipv6IsUnreachableWhileConnected) {
 TEST(DISABLED_VpnVictim, OpensATunnelAndWaits) {
     const char* state = std::getenv("MYST_VPN_VICTIM_STATE");
     const char* role = std::getenv("MYST_VPN_VICTIM_ROLE");
-    ASSERT_TRUE(state != nullptr && role != nullptr) << "only for VpnNetns.RemoveStaleCleansUpAfterSigkill";
-    Daemon daemon(must(sys::NetworkNamespace::current(), "namespace"), state);
+    const char* kind = std::getenv("MYST_VPN_VICTIM_KIND");
+    ASSERT_TRUE(state != nullptr && role != nullptr) << "only for RemoveStaleCleansUpAfterSigkill";
+    Daemon daemon(
+        must(sys::NetworkNamespace::current(), "namespace"), state,
+        std::string_view(kind != nullptr ? kind : "") == "Program" ? WireguardKind::program : WireguardKind::builtin);
     std::unique_ptr<ports::ExitTunnel> exit;
     std::unique_ptr<ports::ClientTunnel> client;
     if (std::string_view(role) == "exit") {
@@ -118,12 +121,13 @@ TEST(DISABLED_VpnVictim, OpensATunnelAndWaits) {
 
 class Victim {
 public:
-    Victim(const sys::NetworkNamespace& machine, const std::string& role, const std::string& state) {
+    Victim(const sys::NetworkNamespace& machine, const std::string& role, const std::string& state,
+           WireguardKind kind) {
         std::array<int, 2> ends{};
         if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw std::runtime_error("pipe");
         const sys::Fd read_end(ends[0]);
         sys::Fd write_end(ends[1]);
-        pid_ = must(machine.run([&] { return start(role, state, write_end.get()); }), "start the victim");
+        pid_ = must(machine.run([&] { return start(role, state, kind, write_end.get()); }), "start the victim");
         write_end.reset();
         std::string output;
         std::array<char, 512> buffer{};
@@ -141,7 +145,7 @@ public:
     }
 
 private:
-    static Result<pid_t> start(const std::string& role, const std::string& state, int output) {
+    static Result<pid_t> start(const std::string& role, const std::string& state, WireguardKind kind, int output) {
         posix_spawn_file_actions_t actions;
         ::posix_spawn_file_actions_init(&actions);
         ::posix_spawn_file_actions_adddup2(&actions, output, 1);
@@ -151,7 +155,8 @@ private:
         std::string role_text = "MYST_VPN_VICTIM_ROLE=" + role;
         std::string state_text = "MYST_VPN_VICTIM_STATE=" + state;
         const std::array<char*, 4> arguments{program.data(), filter.data(), also.data(), nullptr};
-        const std::array<char*, 3> environment{role_text.data(), state_text.data(), nullptr};
+        std::string kind_text = "MYST_VPN_VICTIM_KIND=" + kind_name({kind, 0});
+        const std::array<char*, 4> environment{role_text.data(), state_text.data(), kind_text.data(), nullptr};
         pid_t pid = -1;
         const int error = ::posix_spawn(&pid, program.c_str(), &actions, nullptr, arguments.data(), environment.data());
         ::posix_spawn_file_actions_destroy(&actions);
@@ -161,14 +166,14 @@ private:
     pid_t pid_ = -1;
 };
 
-TEST_F(VpnNetns, RemoveStaleCleansUpAfterSigkill) {
+TEST_P(VpnOfEachKind, RemoveStaleCleansUpAfterSigkill) {
     for (const std::string role : {"exit", "client"}) {
         const auto& machine = role == "exit" ? network().provider : network().client_a;
         const TemporaryDirectory parent;
         const std::string state = parent.path() + "/vpn";
         put_text(state + ".resolv.conf", kOriginal);
         const auto before = traces(machine);
-        Victim victim(machine, role, state);
+        Victim victim(machine, role, state, kind());
         ASSERT_NE(traces(machine), before);
         Daemon daemon(machine, state);
         require(daemon.run(daemon.driver().remove_stale()), "remove_stale");
@@ -196,7 +201,7 @@ TEST_F(VpnNetns, TwoExitsOfOneMachineShareItsForwardingSetting) {
     EXPECT_EQ(traces(network().provider), before);
 }
 
-TEST_F(VpnNetns, ABusyUdpPortIsSaidSoAndLeavesNothing) {
+TEST_P(VpnOfEachKind, ABusyUdpPortIsSaidSoAndLeavesNothing) {
     const auto before = traces(network().provider);
     const auto busy = udp_socket(network().provider, "0.0.0.0", 0);
     ports::ExitSettings settings;

@@ -141,7 +141,7 @@ TEST_F(VpnNetns, AReplacementThatCollidesCarriesNothing) {
     EXPECT_FALSE(arrives(udp_socket(network().client_a, "0.0.0.0", 0), server, "11.2.0.2"));
 }
 
-TEST_F(VpnNetns, JunkFromTheProviderIsNotOnTheConsumersMeter) {
+TEST_P(VpnOfEachKind, JunkFromTheProviderIsNotOnTheConsumersMeter) {
     open_exit();
     auto a = join(network().client_a, "11.1.0.1", "100.64.0.2", kPlenty);
     const auto server = udp_socket(network().site, "11.2.0.2", 0);

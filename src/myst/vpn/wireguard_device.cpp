@@ -5,11 +5,11 @@
 
 #include <chrono>
 
-#include "myst/base/log.hpp"
 #include "myst/sys/child_process.hpp"
 #include "myst/sys/child_sockets.hpp"
 #include "myst/sys/file.hpp"
 #include "myst/sys/netlink.hpp"
+#include "myst/vpn/builtin_wireguard.hpp"
 #include "myst/vpn/uapi_socket.hpp"
 #include "myst/vpn/wireguard_netlink.hpp"
 #include "myst/vpn/wireguard_uapi.hpp"
@@ -23,9 +23,9 @@ constexpr milliseconds kStopGrace{2000};
 constexpr milliseconds kSocketLimit{200};
 constexpr int kSocketBuffer = 4 << 20;  // bytes: a tenth of a second at 300 Mbit/s
 
-class UserspaceWireguard final : public WireguardDevice {
+class ProgramWireguard final : public WireguardDevice {
 public:
-    UserspaceWireguard(std::string name, sys::ChildProcess child)
+    ProgramWireguard(std::string name, sys::ChildProcess child)
         : name_(std::move(name)), child_(std::move(child)), socket_(name_, child_.pid()) {}
 
     const std::string& name() const override { return name_; }
@@ -73,12 +73,12 @@ Result<std::string> find_program(const std::vector<std::string>& programs) {
     for (const auto& path : programs) {
         if (::access(path.c_str(), X_OK) == 0) return path;
     }
-    return fail(ErrorCode::unavailable, "neither the kernel nor a program on this machine provides WireGuard",
-                "apt-get install wireguard-go");
+    return fail(ErrorCode::unavailable, "there is no program on this machine that provides WireGuard",
+                "apt-get install wireguard-go, or set vpn.wireguard to \"builtin\"");
 }
 
-Result<std::unique_ptr<WireguardDevice>> create_userspace(const std::string& name,
-                                                          const std::vector<std::string>& programs) {
+Result<std::unique_ptr<WireguardDevice>> create_program_wireguard(const std::string& name,
+                                                                  const std::vector<std::string>& programs) {
     auto program = find_program(programs);
     if (!program) return forward_error(program);
     auto links = sys::Netlink::open();
@@ -92,7 +92,7 @@ Result<std::unique_ptr<WireguardDevice>> create_userspace(const std::string& nam
                                       .log_name = "wireguard-go " + name};
     auto child = sys::ChildProcess::start(settings);
     if (!child) return forward_error(child);
-    auto device = std::make_unique<UserspaceWireguard>(name, std::move(*child));
+    auto device = std::make_unique<ProgramWireguard>(name, std::move(*child));
     if (auto ready = device->wait_ready(); !ready) return forward_error(ready);
     return device;
 }
@@ -105,23 +105,26 @@ const std::vector<std::string>& default_wireguard_programs() {
     return paths;
 }
 
-Result<> check_wireguard_backend(const std::vector<std::string>& programs) {
-    if (check_kernel_wireguard()) return {};
-    auto program = find_program(programs);
-    if (!program) return forward_error(program);
-    if (::access("/dev/net/tun", R_OK | W_OK) != 0) {
-        return fail(ErrorCode::unavailable, "/dev/net/tun is missing or not accessible",
-                    "modprobe tun, and allow the device in containers");
+Result<> check_wireguard(const WireguardChoice& choice) {
+    if (choice.kind == WireguardKind::kernel) {
+        auto present = check_kernel_wireguard();
+        if (!present) present.error().cure = "set vpn.wireguard to \"builtin\", or use a kernel with WireGuard";
+        return present;
     }
-    return {};
+    if (choice.kind == WireguardKind::program) {
+        if (auto program = find_program(choice.programs); !program) return forward_error(program);
+    }
+    return check_tun();
 }
 
-Result<std::unique_ptr<WireguardDevice>> create_wireguard(const std::string& name,
-                                                          const std::vector<std::string>& programs) {
-    auto kernel = create_kernel_wireguard(name);
-    if (kernel || kernel.error().code == ErrorCode::already_exists) return kernel;
-    log::debug("no kernel WireGuard ({}), using a program", kernel.error().message);
-    return create_userspace(name, programs);
+Result<std::unique_ptr<WireguardDevice>> create_wireguard(const std::string& name, const WireguardChoice& choice,
+                                                          Rng& rng) {
+    switch (choice.kind) {
+        case WireguardKind::builtin: return create_builtin_wireguard(name, rng);
+        case WireguardKind::kernel: return create_kernel_wireguard(name);
+        case WireguardKind::program: break;
+    }
+    return create_program_wireguard(name, choice.programs);
 }
 
 }  // namespace myst::vpn

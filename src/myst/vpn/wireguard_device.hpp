@@ -1,4 +1,4 @@
-// One WireGuard interface, whoever implements it: the kernel, or the program wireguard-go.
+// One WireGuard interface, whoever implements it: this process, the kernel, or the program wireguard-go.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,7 @@
 
 #include "myst/base/bytes.hpp"
 #include "myst/base/clock.hpp"
+#include "myst/base/rng.hpp"
 #include "myst/base/secret.hpp"
 #include "myst/sys/netns.hpp"
 
@@ -61,21 +62,34 @@ public:
     [[nodiscard]] virtual bool counts_inner_bytes() const = 0;
     /// To be called after the interface was moved to another namespace; requests then go there.
     [[nodiscard]] virtual Result<> follow(const sys::NetworkNamespace& network) = 0;
-    /// Ends the helper program, if there is one; deleting the interface is left to the caller.
+    /// Ends the thread or helper program that carries the interface, if there is one, and with it the interface;
+    /// deleting that of a kernel is left to the caller.
     virtual void stop() = 0;
+};
+
+/// Who implements an interface.
+enum class WireguardKind {
+    builtin,  ///< this process
+    kernel,
+    program,  ///< wireguard-go, one process for each interface
 };
 
 /// Paths of programs that speak WireGuard's userspace protocol, in order of preference.
 [[nodiscard]] const std::vector<std::string>& default_wireguard_programs();
 
-/// Whether a device can be made here; the error says what is missing.
-[[nodiscard]] Result<> check_wireguard_backend(const std::vector<std::string>& programs);
+/// How interfaces are made.
+struct WireguardChoice {
+    WireguardKind kind = WireguardKind::builtin;
+    std::vector<std::string> programs = default_wireguard_programs();  ///< for `program`: the first that exists
+};
 
-/// Creates an interface in the calling thread's namespace: by the kernel where it can, else by the first program that
-/// exists, which then lives as long as the calling thread. already_exists if the name is in use, here or (for the
+/// Whether a device can be made here; the error says what is missing.
+[[nodiscard]] Result<> check_wireguard(const WireguardChoice& choice);
+
+/// Creates an interface in the calling thread's namespace. already_exists if the name is in use, here or (for a
 /// program's control socket) anywhere on the machine. Its UDP socket stays in this namespace wherever the interface is
-/// moved.
+/// moved. A program lives as long as the calling thread. `rng` outlives the device.
 [[nodiscard]] Result<std::unique_ptr<WireguardDevice>> create_wireguard(const std::string& name,
-                                                                        const std::vector<std::string>& programs);
+                                                                        const WireguardChoice& choice, Rng& rng);
 
 }  // namespace myst::vpn

@@ -27,7 +27,7 @@ Result<> WireguardDriver::available() const {
         return fail(ErrorCode::permission_denied, "tunnels need the capabilities NET_ADMIN and SYS_ADMIN",
                     "run as root, or grant both to the service");
     }
-    return check_wireguard_backend(settings_.programs);
+    return check_wireguard(settings_.wireguard);
 }
 
 ports::TunnelDriver::KeyPair WireguardDriver::make_keys() {
@@ -40,8 +40,8 @@ ports::TunnelDriver::KeyPair WireguardDriver::make_keys() {
 Task<Result<std::unique_ptr<ports::ClientTunnel>>> WireguardDriver::connect(ports::TunnelOffer offer, KeyPair keys) {
     auto checked = check_offer(offer);
     if (!checked) co_return forward_error(checked);
-    auto open = [settings = settings_, offer = *checked, key = std::move(keys.private_key)] {
-        return ClientInterface::open(settings, offer, key);
+    auto open = [settings = settings_, &rng = rng_, offer = *checked, key = std::move(keys.private_key)] {
+        return ClientInterface::open(settings, rng, offer, key);
     };
     auto interface = co_await workers_.run(std::move(open));
     if (!interface) co_return forward_error(interface);
@@ -53,8 +53,8 @@ Task<Result<std::unique_ptr<ports::ExitTunnel>>> WireguardDriver::open_exit(port
     if (!checked) co_return forward_error(checked);
     auto keys = make_keys();
     const auto public_key = keys.public_key;
-    auto open = [settings = settings_, exit = *checked, key = std::move(keys.private_key)] {
-        return ExitInterface::open(settings, exit, key);
+    auto open = [settings = settings_, &rng = rng_, exit = *checked, key = std::move(keys.private_key)] {
+        return ExitInterface::open(settings, rng, exit, key);
     };
     auto interface = co_await workers_.run(std::move(open));
     if (!interface) co_return forward_error(interface);

@@ -9,7 +9,7 @@
 namespace myst::vpn {
 
 /// Works in the network namespace of the control thread and of the pool's threads, which must be the same. The pool
-/// must outlive every tunnel: helper programs die with the pool thread that started them. Control thread.
+/// and `rng` must outlive every tunnel: helper programs die with the pool thread that started them. Control thread.
 class WireguardDriver final : public ports::TunnelDriver {
 public:
     WireguardDriver(WorkerPool& workers, Rng& rng, DriverSettings settings)

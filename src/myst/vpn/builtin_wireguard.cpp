@@ -1,0 +1,112 @@
+#include "myst/vpn/builtin_wireguard.hpp"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "myst/dataplane/tunnel_thread.hpp"
+#include "myst/sys/os_error.hpp"
+
+namespace myst::vpn {
+namespace {
+
+Result<wireguard::PeerRequest> request_of(const PeerSettings& peer) {
+    wireguard::PeerRequest request;
+    request.key = peer.key;
+    if (peer.endpoint) {
+        const auto address = wireguard::IpAddress::parse(peer.endpoint->host);
+        if (!address) return tl::unexpected<Error>(address.error());
+        request.endpoint = {*address, peer.endpoint->port};
+    }
+    request.replace_allowed_ips = true;
+    for (const auto& network : peer.allowed_networks) {
+        const auto prefix = wireguard::IpPrefix::parse(network);
+        if (!prefix) return tl::unexpected<Error>(prefix.error());
+        request.allowed_ips.push_back({*prefix, false});
+    }
+    request.persistent_keepalive = static_cast<std::uint16_t>(peer.keepalive.count());
+    return request;
+}
+
+class BuiltinWireguard final : public WireguardDevice {
+public:
+    explicit BuiltinWireguard(std::unique_ptr<dataplane::TunnelThread> thread) : thread_(std::move(thread)) {}
+
+    const std::string& name() const override { return thread_->name(); }
+    bool counts_inner_bytes() const override { return true; }
+    Result<> configure(const DeviceSettings& settings) override {
+        wireguard::SetRequest request;
+        if (settings.private_key != nullptr) request.private_key = settings.private_key->clone();
+        request.listen_port = settings.listen_port;
+        request.fwmark = settings.mark;
+        return set(std::move(request));
+    }
+    Result<> set_peer(const PeerSettings& peer) override {
+        auto one = request_of(peer);
+        if (!one) return forward_error(one);
+        wireguard::SetRequest request;
+        request.peers.push_back(std::move(*one));
+        return set(std::move(request));
+    }
+    Result<> remove_peer(const TunnelKey& key) override {
+        wireguard::SetRequest request;
+        request.peers.emplace_back();
+        request.peers.back().key = key;
+        request.peers.back().remove = true;
+        return set(std::move(request));
+    }
+    Result<DeviceStatus> status() override {
+        return thread_->call([](dataplane::Tunnel& tunnel) -> Result<DeviceStatus> {
+            const auto known = tunnel.status();
+            DeviceStatus status;
+            status.listen_port = known.listen_port;
+            for (const auto& peer : known.peers) {
+                std::optional<UnixTime> handshake;
+                if (peer.last_handshake) handshake = std::chrono::floor<seconds>(*peer.last_handshake);
+                status.peers.push_back({peer.key, handshake});
+            }
+            return status;
+        });
+    }
+    Result<> follow(const sys::NetworkNamespace& network) override {
+        auto socket = network.run([]() -> Result<sys::Fd> {
+            sys::Fd opened(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+            if (!opened.valid()) return sys::fail_errno("open a socket", errno);
+            return opened;
+        });
+        if (!socket) return forward_error(socket);
+        return thread_->call([&socket](dataplane::Tunnel& tunnel) -> Result<> {
+            tunnel.follow(std::move(*socket));
+            return {};
+        });
+    }
+    void stop() override { thread_->stop(); }
+
+private:
+    Result<> set(wireguard::SetRequest request) {
+        return thread_->call([&request](dataplane::Tunnel& tunnel) { return tunnel.set(std::move(request)); });
+    }
+
+    std::unique_ptr<dataplane::TunnelThread> thread_;
+};
+
+}  // namespace
+
+Result<> check_tun() {
+    if (::access("/dev/net/tun", R_OK | W_OK) == 0) return {};
+    return fail(ErrorCode::unavailable, "/dev/net/tun is missing or not accessible",
+                "modprobe tun, and allow the device in containers");
+}
+
+Result<std::unique_ptr<WireguardDevice>> create_builtin_wireguard(const std::string& name, Rng& rng) {
+    dataplane::Tunnel::Settings settings;
+    settings.name = name;
+    settings.uapi_folder.clear();   // nobody else is to read the keys
+    settings.offloads.tun = false;  // the packet filter counts what it sees
+    auto thread = dataplane::TunnelThread::start(settings, rng);
+    if (!thread) return forward_error(thread);
+    return std::make_unique<BuiltinWireguard>(std::move(*thread));
+}
+
+}  // namespace myst::vpn
