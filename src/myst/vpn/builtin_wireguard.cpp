@@ -69,18 +69,7 @@ public:
             return status;
         });
     }
-    Result<> follow(const sys::NetworkNamespace& network) override {
-        auto socket = network.run([]() -> Result<sys::Fd> {
-            sys::Fd opened(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-            if (!opened.valid()) return sys::fail_errno("open a socket", errno);
-            return opened;
-        });
-        if (!socket) return forward_error(socket);
-        return thread_->call([&socket](dataplane::Tunnel& tunnel) -> Result<> {
-            tunnel.follow(std::move(*socket));
-            return {};
-        });
-    }
+    Result<> follow(const sys::NetworkNamespace&) override { return {}; }  // calls are made in the process
     void stop() override { thread_->stop(); }
 
 private:
