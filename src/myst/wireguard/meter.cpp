@@ -61,15 +61,17 @@ void Meter::give_back(std::uint64_t bytes) {
     if (settings_.gated && bytes > 0) left_.fetch_add(static_cast<std::int64_t>(bytes), kRelaxed);
 }
 
-std::uint64_t Meter::reserve_garden(std::uint64_t wanted, MonotonicTime now) {
-    if (!settings_.garden) return 0;
+std::uint64_t Meter::reserve_garden(std::uint64_t wanted, GardenUse use, MonotonicTime now) {
+    if (!settings_.garden || wanted == 0) return 0;
+    const std::uint64_t kept = use == GardenUse::small ? 0 : kGardenBurst / 2;
     const std::int64_t time = std::chrono::nanoseconds(now.time_since_epoch()).count();
     auto since = garden_since_.load(kRelaxed);
     for (;;) {
         const auto begin = std::max(since, time - kFull);
         if (begin >= time) return 0;
         const auto level = static_cast<std::uint64_t>(time - begin) * kGardenRate / kSecond;
-        const auto granted = std::min(wanted, level);
+        if (level <= kept) return 0;
+        const auto granted = std::min(wanted, level - kept);
         if (garden_since_.compare_exchange_weak(since, begin + time_of(granted), kRelaxed)) return granted;
     }
 }

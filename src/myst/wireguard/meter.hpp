@@ -46,6 +46,9 @@ public:
     /// more at once after a pause.
     static constexpr std::uint64_t kGardenRate = std::uint64_t{1} << 20;
     static constexpr std::uint64_t kGardenBurst = kGardenRate / 4;
+    /// Messages up to this size, headers included, may use all of it; longer ones only the upper half. So payments get
+    /// through beside a flood of large packets.
+    static constexpr std::uint64_t kGardenSmall = 768;
     /// Greater allowances are as good as this one.
     static constexpr std::uint64_t kMaxAllowance = ~std::uint64_t{0} >> 1;
 
@@ -68,7 +71,8 @@ public:
     [[nodiscard]] std::uint64_t reserve(std::uint64_t wanted);
     void give_back(std::uint64_t bytes);
     /// The same for messages that are opened only to see whether they go to the garden; nothing without a garden.
-    [[nodiscard]] std::uint64_t reserve_garden(std::uint64_t wanted, MonotonicTime now);
+    enum class GardenUse { small, large };
+    [[nodiscard]] std::uint64_t reserve_garden(std::uint64_t wanted, GardenUse use, MonotonicTime now);
     void give_back_garden(std::uint64_t bytes);
 
     void count_received(const PacketCount& count) { received_.add(count); }

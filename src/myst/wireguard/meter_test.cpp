@@ -12,6 +12,7 @@ namespace {
 
 using test::ip;
 using Admission = ReceivedBatch::Admission;
+using GardenUse = Meter::GardenUse;
 
 constexpr MonotonicTime kStart{seconds{1'000}};
 constexpr std::uint64_t kForever = ~std::uint64_t{0};
@@ -91,28 +92,36 @@ TEST(Meter, GardenIsOneAddressInEitherDirection) {
 
 TEST(Meter, GardenTokensComeWithTimeUpToABurst) {
     Meter meter(with_garden());
-    EXPECT_EQ(meter.reserve_garden(kForever, kStart), Meter::kGardenBurst);
-    EXPECT_EQ(meter.reserve_garden(1, kStart), 0U);
+    EXPECT_EQ(meter.reserve_garden(kForever, GardenUse::small, kStart), Meter::kGardenBurst);
+    EXPECT_EQ(meter.reserve_garden(1, GardenUse::small, kStart), 0U);
     const auto rate = Meter::kGardenRate / 1'000;
-    EXPECT_EQ(meter.reserve_garden(kForever, kStart + milliseconds(1)), rate);
-    EXPECT_EQ(meter.reserve_garden(kForever, kStart + seconds(3'600)), Meter::kGardenBurst);
-    EXPECT_EQ(meter.reserve_garden(1, kStart), 0U) << "a clock that goes back gives nothing";
-    EXPECT_EQ(Meter(MeterSettings{}).reserve_garden(1, kStart), 0U);
+    EXPECT_EQ(meter.reserve_garden(kForever, GardenUse::small, kStart + milliseconds(1)), rate);
+    EXPECT_EQ(meter.reserve_garden(kForever, GardenUse::small, kStart + seconds(3'600)), Meter::kGardenBurst);
+    EXPECT_EQ(meter.reserve_garden(1, GardenUse::small, kStart), 0U) << "a clock that goes back gives nothing";
+    EXPECT_EQ(Meter(MeterSettings{}).reserve_garden(1, GardenUse::small, kStart), 0U);
 }
 
 TEST(Meter, GardenTokensThatAreGivenBackGather) {
     Meter meter(with_garden());
-    EXPECT_EQ(meter.reserve_garden(kForever, kStart), Meter::kGardenBurst);
+    EXPECT_EQ(meter.reserve_garden(kForever, GardenUse::small, kStart), Meter::kGardenBurst);
     // A flood of messages that are too large for what has come in since the last one must not keep it from growing.
     auto now = kStart;
     std::uint64_t level = 0;
     for (int i = 0; i < 1'000; ++i) {
         now += std::chrono::microseconds(10);
-        level = meter.reserve_garden(100'000, now);
+        level = meter.reserve_garden(100'000, GardenUse::small, now);
         meter.give_back_garden(level);
     }
     EXPECT_GE(level, Meter::kGardenRate / 100 - 20);
     EXPECT_LE(level, Meter::kGardenRate / 100);
+}
+
+TEST(Meter, LargeMessagesLeaveHalfOfTheGardenToSmallOnes) {
+    Meter meter(with_garden());
+    EXPECT_EQ(meter.reserve_garden(kForever, GardenUse::large, kStart), Meter::kGardenBurst / 2);
+    EXPECT_EQ(meter.reserve_garden(1, GardenUse::large, kStart), 0U);
+    EXPECT_EQ(meter.reserve_garden(kForever, GardenUse::small, kStart), Meter::kGardenBurst / 2);
+    EXPECT_EQ(meter.reserve_garden(kForever, GardenUse::large, kStart + milliseconds(1)), 0U);
 }
 
 TEST(ReceivedBatch, PassesAllAndGivesBackWhatWasPaddingOrNotAuthentic) {
@@ -133,14 +142,15 @@ TEST(ReceivedBatch, PassesAllAndGivesBackWhatWasPaddingOrNotAuthentic) {
 TEST(ReceivedBatch, TakesWhatFitsOpensSomeForTheGardenAndRefusesTheRest) {
     Meter meter(with_garden());
     meter.set_allowance(2'500);
-    const auto messages = 2 + Meter::kGardenBurst / 1'032 + 5;
+    const auto share = Meter::kGardenBurst / 2 / 1'032;
+    const auto messages = 2 + share + 5;
     ReceivedBatch batch(&meter);
     for (std::size_t i = 0; i < messages; ++i) batch.expect(1'000);
     ASSERT_FALSE(batch.reserve(kStart));
     std::map<Admission, std::size_t> seen;
     for (std::size_t i = 0; i < messages; ++i) ++seen[batch.admit(1'000)];
     EXPECT_EQ(seen[Admission::paid], 2U);
-    EXPECT_EQ(seen[Admission::garden_only], Meter::kGardenBurst / 1'032);
+    EXPECT_EQ(seen[Admission::garden_only], share);
     EXPECT_EQ(seen[Admission::refused], 5U);
     EXPECT_TRUE(batch.deliver(packet_to("8.8.8.8", 1'000), Admission::paid));
     EXPECT_TRUE(batch.deliver(packet_to("10.0.0.1", 900), Admission::garden_only));

@@ -8,19 +8,21 @@ bool ReceivedBatch::reserve(MonotonicTime now) {
     if (meter_ == nullptr) return true;
     reserved_ = unused_ = meter_->reserve(wanted_);
     if (reserved_ == wanted_) return true;
-    garden_ = meter_->reserve_garden(wire_, now);
+    small_.unused = meter_->reserve_garden(small_.wanted, Meter::GardenUse::small, now);
+    large_.unused = meter_->reserve_garden(large_.wanted, Meter::GardenUse::large, now);
     return false;
 }
 
 ReceivedBatch::Admission ReceivedBatch::admit(std::size_t text) {
-    const auto wire = text + kKeepaliveSize;
     if (reserved_ == wanted_) return Admission::paid;
     if (needed(text) <= unused_) {
         unused_ -= needed(text);
         return Admission::paid;
     }
-    if (wire <= garden_) {
-        garden_ -= wire;
+    const auto message = text + kKeepaliveSize;
+    auto& share = share_of(message);
+    if (message <= share.unused) {
+        share.unused -= message;
         return Admission::garden_only;
     }
     refused_.add(text);
@@ -32,7 +34,7 @@ void ReceivedBatch::settle() {
     meter_->count_received(passed_);
     meter_->count_refused(refused_);
     meter_->give_back(reserved_ - passed_.bytes);
-    meter_->give_back_garden(garden_);
+    meter_->give_back_garden(small_.unused + large_.unused);
 }
 
 std::size_t SentBatch::admit(const InnerPacket& packet, std::size_t count, std::size_t size, std::size_t last) {

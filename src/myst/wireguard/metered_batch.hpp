@@ -24,7 +24,7 @@ public:
     /// `text` is what the message is long without header and tag.
     void expect(std::size_t text) {
         wanted_ += needed(text);
-        wire_ += text + kKeepaliveSize;
+        share_of(text + kKeepaliveSize).wanted += text + kKeepaliveSize;
     }
     /// True: all is `paid`. False: ask for each message, in the order of `expect`.
     [[nodiscard]] bool reserve(MonotonicTime now);
@@ -42,12 +42,19 @@ private:
     /// A keepalive takes a byte, so that a closed gate lets it in among what may be to the garden, and not for nothing.
     static std::uint64_t needed(std::size_t text) { return text == 0 ? 1 : text; }
 
+    /// Bytes of whole messages.
+    struct GardenShare {
+        std::uint64_t wanted = 0;
+        std::uint64_t unused = 0;  ///< of what is reserved, while `admit` gives it out
+    };
+    GardenShare& share_of(std::size_t message) { return message <= Meter::kGardenSmall ? small_ : large_; }
+
     Meter* meter_;
     std::uint64_t wanted_ = 0;
-    std::uint64_t wire_ = 0;  ///< headers and tags included
     std::uint64_t reserved_ = 0;
-    std::uint64_t unused_ = 0;  ///< of what is reserved, while `admit` gives it out
-    std::uint64_t garden_ = 0;  ///< the same of what is for the garden
+    std::uint64_t unused_ = 0;  ///< as above
+    GardenShare small_;
+    GardenShare large_;
     PacketCount passed_;
     PacketCount refused_;
 };
