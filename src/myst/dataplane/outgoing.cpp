@@ -77,9 +77,10 @@ Outgoing::Session* Outgoing::session_of(wireguard::PeerId peer, wireguard::Now n
 }
 
 void Outgoing::flush(wireguard::Now now, wireguard::Actions& out) {
+    // Counted first: nobody sees a packet that is on no meter yet.
+    for (auto& session : sessions_) session.metered.settle();
     sealer_.flush();
-    for (auto& session : sessions_) {
-        session.metered.settle();
+    for (const auto& session : sessions_) {
         if (session.traffic.wire_bytes > 0) device_.sent(session.peer, session.traffic, now, out);
     }
     sessions_.clear();
