@@ -84,12 +84,17 @@ def ratios(rounds, rivals):
     return found, intervals
 
 
+def number(value):
+    """Three digits, or all before the point."""
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
 def table(head, columns, lines):
     """A table that a document takes as it is."""
-    print(f"| {head:<33} | " + " | ".join(f"{name:>19}" for name in columns) + " |")
+    print(f"| {head:<33} | " + " | ".join(f"{name:>18}" for name in columns) + " |")
     print("|---" * (1 + len(columns)) + "|")
     for what, cells in lines:
-        print(f"| {what:<33} | " + " | ".join(f"{cell:>19}" for cell in cells) + " |")
+        print(f"| {what:<33} | " + " | ".join(f"{cell:>18}" for cell in cells) + " |")
 
 
 def show_medians(figures):
@@ -97,7 +102,7 @@ def show_medians(figures):
         if row.key not in tunnel:
             return "–"
         slow = "paced" in row.what and tunnel.get("paced_bit_per_s", PACED) < PACED
-        return f"{tunnel[row.key] * row.scale:.4g}" + ("*" if slow else "")
+        return number(tunnel[row.key] * row.scale) + ("*" if slow else "")
 
     lines = [(row.what, [cell(tunnel, row) for tunnel in figures.values()]) for row in ROWS]
     table("medians", figures, lines)
@@ -110,7 +115,7 @@ def show_ratios(rivals, found, intervals):
         name = f"{row.ratio}_ratio_vs_{rival}"
         if name not in found:
             return "–"
-        return f"{found[name]:.3g} ({intervals[name][0]:.3g}–{intervals[name][1]:.3g})"
+        return f"{number(found[name])} ({number(intervals[name][0])}–{number(intervals[name][1])})"
 
     lines = [(row.what.split(", Gbit")[0], [cell(row, rival) for rival in rivals]) for row in ROWS if row.ratio]
     print()
