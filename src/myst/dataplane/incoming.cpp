@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "myst/dataplane/joined_headers.hpp"
 #include "myst/dataplane/tun_writer.hpp"
 #include "myst/wireguard/messages.hpp"
 #include "myst/wireguard/offload/datagrams.hpp"
@@ -117,7 +118,11 @@ void Incoming::deliver(sys::TunDevice& tun) {
         std::ignore = coalescer_.push(text.first(packet->length));  // it has room for all datagrams
     }
     for (auto& session : sessions_) session.metered.settle();
-    write_packets(coalescer_, [&tun](std::span<const iovec> parts) { return tun.write(parts); });
+    write_packets(coalescer_, [&](std::span<const iovec> parts) {
+        auto done = tun.write(parts);
+        if (done && *done) count_joined_headers(device_, parts);
+        return done;
+    });
     coalescer_.clear();
 }
 

@@ -185,6 +185,13 @@ Result<> Tunnel::set(wireguard::SetRequest request) {
     return applied ? done : applied;
 }
 
+Result<> Tunnel::set_meter(const TunnelKey& peer, std::shared_ptr<wireguard::Meter> meter) {
+    const auto id = device_.find_peer(peer);
+    if (!id) return fail(ErrorCode::not_found, name() + " has no such peer");
+    device_.set_meter(*id, std::move(meter));
+    return {};
+}
+
 Result<> Tunnel::apply_socket_settings() {
     Result<> done;
     if (wanted_.listen_port != applied_.listen_port) {

@@ -50,6 +50,8 @@ public:
 
     /// What `wg set` does. already_exists if the listen port is taken: the earlier one stays, all else is done.
     [[nodiscard]] Result<> set(wireguard::SetRequest request);
+    /// Who counts and gates a peer's packets from now on; null: nobody. not_found for an unknown peer.
+    [[nodiscard]] Result<> set_meter(const TunnelKey& peer, std::shared_ptr<wireguard::Meter> meter);
     /// With the private key.
     [[nodiscard]] wireguard::DeviceStatus status() const { return wireguard::uapi_status(device_, applied_); }
     /// The interface's, as the kernel last told.

@@ -86,7 +86,7 @@ Result<> TunnelThread::call_and_wait(std::function<void(Tunnel&)> work) {
         changed_.wait(lock, [this, &call] { return call.done || ended_; });
     }
     if (call.done) return {};
-    return fail(ErrorCode::failed_precondition, "the tunnel " + name_ + " has ended");
+    return fail(ErrorCode::io, "the tunnel " + name_ + " has ended");
 }
 
 void TunnelThread::stop() {

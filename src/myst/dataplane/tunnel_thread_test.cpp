@@ -117,7 +117,7 @@ TEST_F(TunnelThreadTest, StoppingRefusesCallersAndRemovesTheInterface) {
     EXPECT_FALSE(index_of(*outside_, "inner"));
     const auto late = thread->call([](Tunnel&) -> Result<> { return {}; });
     ASSERT_FALSE(late);
-    EXPECT_EQ(late.error().code, ErrorCode::failed_precondition);
+    EXPECT_EQ(late.error().code, ErrorCode::io);
     thread->stop();
 }
 

@@ -38,7 +38,7 @@ void Meter::set_allowance(std::uint64_t bytes) {
 }
 
 MeterReading Meter::read() const {
-    return {received_.read(), sent_.read(), refused_.read()};
+    return {received_.read(), sent_.read(), joined_.load(kRelaxed), refused_.read()};
 }
 
 bool Meter::has_left(std::uint64_t bytes) const {

@@ -30,7 +30,9 @@ struct PacketCount {
 struct MeterReading {
     PacketCount received;  ///< from the peer: authentic, fresh, from an address of its own
     PacketCount sent;      ///< to the peer: sealed in a session
-    PacketCount refused;   ///< by the gate, both ways; the length of one that was not opened may include its padding
+    /// Of `received`: headers that the interface did not get, because it got several packets as one.
+    std::uint64_t joined_bytes = 0;
+    PacketCount refused;  ///< by the gate, both ways; the length of one that was not opened may include its padding
     [[nodiscard]] std::uint64_t passed_bytes() const { return received.bytes + sent.bytes; }
 };
 
@@ -76,6 +78,7 @@ public:
     void give_back_garden(std::uint64_t bytes);
 
     void count_received(const PacketCount& count) { received_.add(count); }
+    void count_joined(std::uint64_t bytes) { joined_.fetch_add(bytes, std::memory_order_relaxed); }
     void count_sent(const PacketCount& count) { sent_.add(count); }
     void count_refused(const PacketCount& count) { refused_.add(count); }
 
@@ -96,6 +99,7 @@ private:
     Total received_;
     Total sent_;
     Total refused_;
+    std::atomic<std::uint64_t> joined_{0};
     /// Nanoseconds of the monotonic clock: since when tokens for the garden have been flowing in.
     std::atomic<std::int64_t> garden_since_;
 };
