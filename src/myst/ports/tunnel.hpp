@@ -88,11 +88,13 @@ public:
     /// stays: neither its connections nor its translated ports. invalid_argument for an address outside the pool or a
     /// useless key, already_exists if session, key or address is in use. After an error the peer is not there.
     [[nodiscard]] virtual Task<Result<>> add_peer(SessionId id, TunnelKey key, std::string client_address) = 0;
-    /// Forwards payload until the peer's counters reach `bytes` in total (up + down); the packet that would pass
+    /// Lets payload pass until the peer's counters reach `bytes` in total (up + down); the packet that would pass
     /// the limit is dropped. A lower value than before closes the gate at once if it has been used up. not_found for an
     /// unknown session; after any other error the gate is where it was or, if it was to be raised, below the new value.
     [[nodiscard]] virtual Task<Result<>> set_allowance(SessionId id, std::uint64_t bytes) = 0;
-    /// Forwarded bytes of every peer; dropped packets and payment frames are not counted.
+    /// Bytes of every peer that its gate has let pass; payment frames are not counted. What the gate drops is not in
+    /// it; what a peer sends and the exit then refuses, such as a denied destination, may be, as it is on the
+    /// consumer's meter.
     [[nodiscard]] virtual Result<std::vector<std::pair<SessionId, TrafficCounters>>> counters() = 0;
     /// Cuts a peer off; its counters go, and its connections are forgotten. Read the counters before. not_found for an
     /// unknown session. After another error the session is unknown as well, but its address may not be free again:

@@ -31,19 +31,26 @@ NetlinkMessage batch_edge(std::uint16_t type) {
     return message;
 }
 
+std::optional<std::uint64_t> number_in(BytesView attribute) {
+    std::uint64_t value = 0;
+    if (attribute.size() != sizeof(value)) return std::nullopt;
+    std::memcpy(&value, attribute.data(), sizeof(value));
+    return be64toh(value);
+}
+
 /// Allocates nothing but the name: a machine with many peers has thousands of counters.
-std::optional<std::pair<std::string, std::uint64_t>> parse_counter(BytesView payload) {
+std::optional<std::pair<std::string, NftCount>> parse_counter(BytesView payload) {
     if (payload.size() < sizeof(nfgenmsg)) return std::nullopt;
     const auto object = payload.subspan(sizeof(nfgenmsg));
     const std::uint32_t wanted = htonl(NFT_OBJECT_COUNTER);
     const auto type = find_attribute(object, NFTA_OBJ_TYPE);
     if (type.size() != sizeof(wanted) || std::memcmp(type.data(), &wanted, sizeof(wanted)) != 0) return std::nullopt;
-    const auto bytes = find_attribute(find_attribute(object, NFTA_OBJ_DATA), NFTA_COUNTER_BYTES);
-    std::uint64_t value = 0;
-    if (bytes.size() != sizeof(value)) return std::nullopt;
-    std::memcpy(&value, bytes.data(), sizeof(value));
+    const auto data = find_attribute(object, NFTA_OBJ_DATA);
+    const auto bytes = number_in(find_attribute(data, NFTA_COUNTER_BYTES));
+    const auto packets = number_in(find_attribute(data, NFTA_COUNTER_PACKETS));
+    if (!bytes || !packets) return std::nullopt;
     const auto name = as_text(find_attribute(object, NFTA_OBJ_NAME));
-    return std::pair(std::string(name.substr(0, name.find('\0'))), be64toh(value));
+    return std::pair(std::string(name.substr(0, name.find('\0'))), NftCount{*packets, *bytes});
 }
 
 }  // namespace
@@ -59,17 +66,21 @@ Result<std::vector<std::pair<std::string, std::uint64_t>>> NftObjects::counters(
     message.header(header(NFPROTO_INET)).put_text(NFTA_OBJ_TABLE, table_).put_be32(NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER);
     std::vector<std::pair<std::string, std::uint64_t>> found;
     auto done = socket_.exchange(message, "read traffic counters", [&](std::uint16_t, BytesView payload) {
-        if (auto counter = parse_counter(payload)) found.push_back(std::move(*counter));
+        if (auto counter = parse_counter(payload)) found.emplace_back(std::move(counter->first), counter->second.bytes);
     });
     if (!done) return forward_error(done);
     return found;
 }
 
 Result<std::uint64_t> NftObjects::counter(const std::string& name) {
+    return count(name).map([](const NftCount& found) { return found.bytes; });
+}
+
+Result<NftCount> NftObjects::count(const std::string& name) {
     NetlinkMessage message(type_of(NFT_MSG_GETOBJ));
     message.header(header(NFPROTO_INET)).put_text(NFTA_OBJ_TABLE, table_).put_text(NFTA_OBJ_NAME, name);
     message.put_be32(NFTA_OBJ_TYPE, NFT_OBJECT_COUNTER);
-    std::optional<std::pair<std::string, std::uint64_t>> found;
+    std::optional<std::pair<std::string, NftCount>> found;
     auto done = socket_.exchange(message, "read traffic counter " + name,
                                  [&](std::uint16_t, BytesView payload) { found = parse_counter(payload); });
     if (!done) return forward_error(done);

@@ -11,6 +11,12 @@
 
 namespace myst::sys {
 
+/// What a counter has seen.
+struct NftCount {
+    std::uint64_t packets = 0;
+    std::uint64_t bytes = 0;
+};
+
 /// Named objects of one `inet` table in the namespace where this was opened. One thread at a time.
 class NftObjects {
 public:
@@ -18,7 +24,9 @@ public:
 
     /// Name and bytes of every counter, in one pass. The kernel reads each counter atomically, not all at one instant.
     [[nodiscard]] Result<std::vector<std::pair<std::string, std::uint64_t>>> counters();
-    /// Bytes of one counter; not_found if there is none of this name.
+    /// One counter; not_found if there is none of this name.
+    [[nodiscard]] Result<NftCount> count(const std::string& name);
+    /// Its bytes.
     [[nodiscard]] Result<std::uint64_t> counter(const std::string& name);
     /// Sets the limit of an existing "over" quota. What it has counted so far stays.
     [[nodiscard]] Result<> set_quota(const std::string& name, std::uint64_t bytes);

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 
 #include "myst/dataplane/tunnel_thread.hpp"
@@ -29,12 +30,21 @@ Result<wireguard::PeerRequest> request_of(const PeerSettings& peer) {
     return request;
 }
 
+wireguard::SetRequest removal_of(const TunnelKey& key) {
+    wireguard::SetRequest request;
+    request.peers.emplace_back();
+    request.peers.back().key = key;
+    request.peers.back().remove = true;
+    return request;
+}
+
 class BuiltinWireguard final : public WireguardDevice {
 public:
     explicit BuiltinWireguard(std::unique_ptr<dataplane::TunnelThread> thread) : thread_(std::move(thread)) {}
 
     const std::string& name() const override { return thread_->name(); }
-    bool counts_inner_bytes() const override { return true; }
+    Counting counting() const override { return Counting::meters; }
+    bool ended() const override { return thread_->ended(); }
     Result<> configure(const DeviceSettings& settings) override {
         wireguard::SetRequest request;
         if (settings.private_key != nullptr) request.private_key = settings.private_key->clone();
@@ -47,15 +57,15 @@ public:
         if (!one) return forward_error(one);
         wireguard::SetRequest request;
         request.peers.push_back(std::move(*one));
-        return set(std::move(request));
+        // In one call, so that nothing passes without the meter.
+        return thread_->call([&](dataplane::Tunnel& tunnel) {
+            auto done = tunnel.set(std::move(request));
+            if (done) done = tunnel.set_meter(peer.key, peer.meter);
+            if (!done) std::ignore = tunnel.set(removal_of(peer.key));
+            return done;
+        });
     }
-    Result<> remove_peer(const TunnelKey& key) override {
-        wireguard::SetRequest request;
-        request.peers.emplace_back();
-        request.peers.back().key = key;
-        request.peers.back().remove = true;
-        return set(std::move(request));
-    }
+    Result<> remove_peer(const TunnelKey& key) override { return set(removal_of(key)); }
     Result<DeviceStatus> status() override {
         return thread_->call([](dataplane::Tunnel& tunnel) -> Result<DeviceStatus> {
             const auto known = tunnel.status();
@@ -88,11 +98,18 @@ Result<> check_tun() {
                 "modprobe tun, and allow the device in containers");
 }
 
+std::shared_ptr<wireguard::Meter> make_meter(Ipv4 garden, bool gated) {
+    const auto v = garden.value;
+    const std::array<std::uint8_t, 4> bytes{static_cast<std::uint8_t>(v >> 24), static_cast<std::uint8_t>(v >> 16),
+                                            static_cast<std::uint8_t>(v >> 8), static_cast<std::uint8_t>(v)};
+    return std::make_shared<wireguard::Meter>(
+        wireguard::MeterSettings{.garden = wireguard::IpAddress::from(bytes), .gated = gated});
+}
+
 Result<std::unique_ptr<WireguardDevice>> create_builtin_wireguard(const std::string& name, Rng& rng) {
     dataplane::Tunnel::Settings settings;
     settings.name = name;
-    settings.uapi_folder.clear();   // nobody else is to read the keys
-    settings.offloads.tun = false;  // the packet filter counts what it sees
+    settings.uapi_folder.clear();  // nobody else is to read the keys
     auto thread = dataplane::TunnelThread::start(settings, rng);
     if (!thread) return forward_error(thread);
     return std::make_unique<BuiltinWireguard>(std::move(*thread));

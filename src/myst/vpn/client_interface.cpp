@@ -89,24 +89,43 @@ Result<> ClientInterface::drop_peer() {
     return device_->remove_peer(offer_.server_key);
 }
 
-Result<std::uint64_t> ClientInterface::sent_bytes() {
-    if (!device_->counts_inner_bytes()) return objects_->counter(kTunnelUp);
-    auto stats = links_->stats(link_index_);
-    if (!stats) return forward_error(stats);
-    return stats->tx_bytes;
+Result<ports::TrafficCounters> ClientInterface::counters_of_device() {
+    if (device_->ended()) return fail(ErrorCode::io, "the interface " + record_.device + " has gone");
+    // In this order: what comes in meanwhile makes the result too small for a moment, never too great.
+    const auto counted = meter_.read();
+    auto accepted = objects_->count(kAcceptedDown);
+    if (!accepted) return forward_error(accepted);
+    auto arrived = objects_->count(kArrivedDown);
+    if (!arrived) return forward_error(arrived);
+    return ports::TrafficCounters{.up = counted.sent,
+                                  .down = accepted->bytes + headers_to_pay(counted.joined, *arrived, *accepted)};
+}
+
+Result<ports::TrafficCounters> ClientInterface::counters_of_filter() {
+    auto server_up = objects_->counter(kServerUp);
+    if (!server_up) return forward_error(server_up);
+    std::uint64_t sent = 0;
+    if (device_->counting() == Counting::filter) {
+        auto counted = objects_->counter(kTunnelUp);
+        if (!counted) return forward_error(counted);
+        sent = *counted;
+    } else {
+        auto stats = links_->stats(link_index_);
+        if (!stats) return forward_error(stats);
+        sent = stats->tx_bytes;
+    }
+    auto accepted = objects_->counter(kAcceptedDown);
+    if (!accepted) return forward_error(accepted);
+    return ports::TrafficCounters{.up = sent > *server_up ? sent - *server_up : 0, .down = *accepted};
 }
 
 Result<ports::TrafficCounters> ClientInterface::counters() {
     if (closed_) return fail(ErrorCode::failed_precondition, "the connection is closed");
-    auto server_up = objects_->counter(kServerUp);
-    if (!server_up) return forward_error(server_up);
-    auto sent = sent_bytes();
-    if (!sent) return forward_error(sent);
-    auto accepted = objects_->counter(kAcceptedDown);
-    if (!accepted) return forward_error(accepted);
-    // A packet between the two counters can make the difference step back for a moment; the contract says never.
-    last_.up = std::max(last_.up, *sent > *server_up ? *sent - *server_up : 0);
-    last_.down = std::max(last_.down, *accepted);
+    auto now = device_->counting() == Counting::meters ? counters_of_device() : counters_of_filter();
+    if (!now) return now;
+    // A packet between two counters can make a difference step back for a moment; the contract says never.
+    last_.up = std::max(last_.up, now->up);
+    last_.down = std::max(last_.down, now->down);
     return last_;
 }
 

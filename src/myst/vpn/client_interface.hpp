@@ -9,6 +9,7 @@
 #include "myst/ports/tunnel.hpp"
 #include "myst/sys/netlink.hpp"
 #include "myst/sys/nft_objects.hpp"
+#include "myst/vpn/client_meter.hpp"
 #include "myst/vpn/driver_settings.hpp"
 #include "myst/vpn/offer.hpp"
 #include "myst/vpn/tunnel_records.hpp"
@@ -41,8 +42,9 @@ public:
 private:
     ClientInterface(const DriverSettings& settings, TunnelRecord record)
         : settings_(settings), records_(settings.state_directory), record_(std::move(record)) {}
-    /// What goes up as the interface or its filter counts it, the part for the provider itself included.
-    [[nodiscard]] Result<std::uint64_t> sent_bytes();
+    /// What is to be paid for, as the device's meter and the filter together know it, or the filter alone.
+    [[nodiscard]] Result<ports::TrafficCounters> counters_of_device();
+    [[nodiscard]] Result<ports::TrafficCounters> counters_of_filter();
     [[nodiscard]] Result<> set_up(const CheckedOffer& offer, const Secret<32>& private_key);
     [[nodiscard]] Result<> set_up_filter(const CheckedOffer& offer);
     [[nodiscard]] Result<> set_up_link(sys::Netlink& links, const CheckedOffer& offer);
@@ -70,6 +72,7 @@ private:
     int link_index_ = 0;
     std::optional<sys::Netlink> links_;       // control thread: counters
     std::optional<sys::NftObjects> objects_;  // control thread: counters
+    ClientMeter meter_;
     ports::TrafficCounters last_;
     bool closed_ = false;
 };

@@ -12,6 +12,8 @@ std::string client_table(const ClientRules& rules) {
   }}
   counter accepted_down {{
   }}
+  counter arrived_down {{
+  }}
   set client {{
     type ipv4_addr
   }}
@@ -21,6 +23,7 @@ std::string client_table(const ClientRules& rules) {
   chain arriving {{
     type filter hook prerouting priority raw; policy accept;
     iifname != "{link}" ip daddr @client fib saddr type != local drop
+    iifname "{link}" ip saddr != @server counter name "arrived_down"
   }}
   chain restore_mark {{
     type filter hook prerouting priority mangle; policy accept;

@@ -21,6 +21,8 @@ inline constexpr const char* kServerUp = "server_up";
 /// What comes out of the tunnel, belongs to a connection of this side and is not from the provider itself. Packets that
 /// this side drops are not in it, so that a provider cannot sell what nobody asked for.
 inline constexpr const char* kAcceptedDown = "accepted_down";
+/// What arrives from the tunnel and is not from the provider itself, fragments put together.
+inline constexpr const char* kArrivedDown = "arrived_down";
 
 /// New connections from the tunnel are refused; packets to the tunnel address that come in elsewhere are dropped; name
 /// queries (ports 53 and 853) without the mark leave through the tunnel or not at all; replies to packets with the mark

@@ -7,6 +7,7 @@
 #include "myst/sys/netns.hpp"
 #include "myst/sys/nftables.hpp"
 #include "myst/sys/sysctl.hpp"
+#include "myst/vpn/builtin_wireguard.hpp"
 #include "myst/vpn/client_interface.hpp"
 #include "myst/vpn/client_rules.hpp"
 #include "myst/vpn/resolv_conf.hpp"
@@ -62,7 +63,7 @@ Result<> ClientInterface::set_up_link(sys::Netlink& links, const CheckedOffer& o
     if (!link) return forward_error(link);
     link_index_ = link->index;
     if (auto labelled = links.set_alias(link_index_, record_.owner.label()); !labelled) return labelled;
-    if (!device_->counts_inner_bytes()) {  // then the packet filter counts, which must see single packets
+    if (device_->counting() == Counting::filter) {  // which must see single packets
         if (auto set = links.set_single_segment(link_index_); !set) return set;
         if (auto set = sys::disable_segmentation_offload(record_.device); !set) return set;
     }
@@ -80,10 +81,16 @@ Result<> ClientInterface::set_up_peer(const CheckedOffer& offer, const Secret<32
     auto configured =
         device_->configure({.private_key = &private_key, .listen_port = std::nullopt, .mark = ports::kBypassMark});
     if (!configured) return configured;
+    std::shared_ptr<wireguard::Meter> meter;
+    if (device_->counting() == Counting::meters) {
+        meter = make_meter(offer.server_address, false);
+        meter_.follow(meter);
+    }
     return device_->set_peer({.key = offer.server_key,
                               .endpoint = offer.endpoint,
                               .allowed_networks = {"0.0.0.0/0"},
-                              .keepalive = kKeepalive});
+                              .keepalive = kKeepalive,
+                              .meter = std::move(meter)});
 }
 
 Result<> ClientInterface::set_up_routes(sys::Netlink& links) {

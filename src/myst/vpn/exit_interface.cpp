@@ -1,11 +1,6 @@
 #include "myst/vpn/exit_interface.hpp"
 
-#include <algorithm>
-#include <limits>
-#include <map>
-
 #include "myst/vpn/claim.hpp"
-#include "myst/vpn/exit_rules.hpp"
 #include "myst/vpn/exit_socket.hpp"
 
 namespace myst::vpn {
@@ -13,8 +8,6 @@ namespace {
 
 constexpr const char* kDevicePrefix = "mystw";
 constexpr const char* kLinkPrefix = "mystx";
-constexpr int kSettleRounds = 4;
-constexpr std::uint64_t kMaxQuota = std::numeric_limits<std::int64_t>::max();
 
 TunnelRecord numbered(TunnelRecord record, int number) {
     const auto text = std::to_string(number);
@@ -95,12 +88,16 @@ Result<> ExitInterface::add_peer(const SessionId& id, const TunnelKey& key, Ipv4
     // While nobody sends under this address; remove_peer has done it already, unless it failed or the exit is a new
     // one.
     if (auto forgotten = forget_flows(address); !forgotten) return forgotten;
-    if (auto added = tables_->apply(add_peer_rules(id, address)); !added) return added;
+    if (auto added = tables_->apply(meters_->rules_to_add(id, address)); !added) return added;
     auto known = device_->set_peer({.key = key,
                                     .endpoint = std::nullopt,
                                     .allowed_networks = {address.to_string() + "/32"},
-                                    .keepalive = seconds(0)});
-    if (!known) std::ignore = tables_->apply(remove_peer_rules(id, address));
+                                    .keepalive = seconds(0),
+                                    .meter = meters_->add(id)});
+    if (!known) {
+        meters_->remove(id);
+        std::ignore = tables_->apply(meters_->rules_to_remove(id, address));
+    }
     return known;
 }
 
@@ -114,43 +111,20 @@ Result<> ExitInterface::forget_flows(Ipv4 client) {
 Result<> ExitInterface::remove_peer(const SessionId& id, const TunnelKey& key, Ipv4 address) {
     const std::lock_guard lock(mutex_);
     auto forgotten = device_->remove_peer(key);
-    auto removed = tables_->apply(remove_peer_rules(id, address));
+    meters_->remove(id);
+    auto removed = tables_->apply(meters_->rules_to_remove(id, address));
     if (removed) removed = forget_flows(address);
     return forgotten ? removed : forgotten;
 }
 
 Result<> ExitInterface::set_allowance(const SessionId& id, std::uint64_t bytes) {
     if (closed_) return fail(ErrorCode::failed_precondition, "the exit is closed");
-    // The kernel's quota counts every packet it is asked about, also those it then refuses. So its limit is the
-    // allowance plus what was refused so far: a packet passes while accepted + refused <= bytes + refused_when_read.
-    // Refused bytes only grow, so a stale reading can make the gate too narrow, never too wide; what was refused
-    // between reading and setting is made good in the next round.
-    auto refused = objects_->counter(dropped_counter(id));
-    if (!refused) return forward_error(refused);
-    for (int round = 0; round < kSettleRounds; ++round) {
-        const auto room = kMaxQuota - std::min(*refused, kMaxQuota);
-        auto set = objects_->set_quota(quota_name(id), std::min(bytes, room) + *refused);
-        if (!set) return set;
-        auto now = objects_->counter(dropped_counter(id));
-        if (!now) return forward_error(now);
-        if (*now == *refused) break;
-        refused = now;
-    }
-    return {};
+    return meters_->set_allowance(id, bytes);
 }
 
-Result<std::vector<std::pair<SessionId, ports::TrafficCounters>>> ExitInterface::counters() {
+Result<ExitMeters::Readings> ExitInterface::counters() {
     if (closed_) return fail(ErrorCode::failed_precondition, "the exit is closed");
-    auto all = objects_->counters();
-    if (!all) return forward_error(all);
-    std::map<SessionId, ports::TrafficCounters> by_peer;
-    for (const auto& [name, bytes] : *all) {
-        const auto parsed = parse_counter_name(name);
-        if (!parsed) continue;
-        if (parsed->kind == 'u') by_peer[parsed->id].up = bytes;
-        if (parsed->kind == 'd') by_peer[parsed->id].down = bytes;
-    }
-    return std::vector<std::pair<SessionId, ports::TrafficCounters>>(by_peer.begin(), by_peer.end());
+    return meters_->counters();
 }
 
 Result<> ExitInterface::close() {
@@ -160,7 +134,7 @@ Result<> ExitInterface::close() {
     if (device_) device_->stop();
     std::ignore = inside_.run([this] { return delete_link_here(record_.device); });
     auto undone = records_.undo(record_);
-    objects_.reset();
+    meters_.reset();
     flows_.clear();
     tables_.reset();
     return undone;

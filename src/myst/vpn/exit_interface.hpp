@@ -11,9 +11,9 @@
 #include "myst/sys/conntrack.hpp"
 #include "myst/sys/netlink.hpp"
 #include "myst/sys/netns.hpp"
-#include "myst/sys/nft_objects.hpp"
 #include "myst/sys/nftables.hpp"
 #include "myst/vpn/driver_settings.hpp"
+#include "myst/vpn/exit_meters.hpp"
 #include "myst/vpn/exit_settings.hpp"
 #include "myst/vpn/tunnel_records.hpp"
 #include "myst/vpn/wireguard_device.hpp"
@@ -39,7 +39,7 @@ public:
     [[nodiscard]] Result<> remove_peer(const SessionId& id, const TunnelKey& key, Ipv4 address);
     /// The gate lets exactly this many bytes pass in total, at no moment more.
     [[nodiscard]] Result<> set_allowance(const SessionId& id, std::uint64_t bytes);
-    [[nodiscard]] Result<std::vector<std::pair<SessionId, ports::TrafficCounters>>> counters();
+    [[nodiscard]] Result<ExitMeters::Readings> counters();
     [[nodiscard]] Result<> close();
 
 private:
@@ -54,6 +54,8 @@ private:
     [[nodiscard]] Result<> set_up_device(sys::Netlink& host, const Secret<32>& private_key);
     [[nodiscard]] Result<> wait_for_port();
     [[nodiscard]] Result<> set_up_host(sys::Netlink& host);
+    /// Super-packets would not be counted right by a packet filter; a device's own meters take them.
+    [[nodiscard]] bool filter_counts() const { return device_->counting() != Counting::meters; }
     /// The next peer with this address must not inherit connections, or ports of the address translation.
     [[nodiscard]] Result<> forget_flows(Ipv4 client);
     [[nodiscard]] std::string inner_link() const { return record_.claim + "i"; }
@@ -65,10 +67,10 @@ private:
     int number_ = 0;
     std::uint16_t listen_port_ = 0;
     std::unique_ptr<WireguardDevice> device_;
-    std::mutex mutex_;                        // one change of peers at a time
-    std::optional<sys::Nftables> tables_;     // of the exit namespace; under mutex_
-    std::optional<sys::NftObjects> objects_;  // of the exit namespace; control thread
-    std::vector<sys::Conntrack> flows_;       // of the exit namespace and of the host; under mutex_
+    std::unique_ptr<ExitMeters> meters_;
+    std::mutex mutex_;                     // one change of peers at a time
+    std::optional<sys::Nftables> tables_;  // of the exit namespace; under mutex_
+    std::vector<sys::Conntrack> flows_;    // of the exit namespace and of the host; under mutex_
     bool closed_ = false;
 };
 

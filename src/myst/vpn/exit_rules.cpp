@@ -42,6 +42,16 @@ struct PeerMap {
 constexpr PeerMap kPeerMaps[] = {
     {"up_of", "counter", 'u'}, {"down_of", "counter", 'd'}, {"dropped_of", "counter", 'x'}, {"quota_of", "quota", 'q'}};
 
+/// The gate comes before the counters: what it drops is not counted as forwarded. The quota itself does count what it
+/// drops; ExitMeters makes up for that with the "dropped" counter. `side` is saddr or daddr, whichever is the peer's.
+std::string gate(const ExitRules& rules, const char* side, const char* counter) {
+    if (!rules.metered) return "accept";
+    return fmt::format(
+        "quota name ip {0} map @quota_of counter name ip {0} map @dropped_of drop\n"
+        "    counter name ip {0} map @{1} accept",
+        side, counter);
+}
+
 std::string sets(const ExitRules& rules) {
     std::vector<Ipv4Network> denied = rules.denied;
     for (const auto& range : kSpecialIpv4Ranges) denied.push_back({.address = {range.first}, .prefix = range.prefix});
@@ -52,6 +62,7 @@ std::string sets(const ExitRules& rules) {
     text += "  set peers {\n    type ipv4_addr\n  }\n";
     text += "  set flow_rate {\n    type ipv4_addr; size 65536; flags dynamic,timeout; timeout 1m\n  }\n";
     text += "  set flow_count {\n    type ipv4_addr; size 65536; flags dynamic\n  }\n";
+    if (!rules.metered) return text;
     for (const auto& each : kPeerMaps) {
         text += fmt::format("  map {} {{\n    type ipv4_addr : {}\n  }}\n", each.map, each.type);
     }
@@ -69,8 +80,6 @@ std::uint64_t max_flows(std::string_view table_size) {
 }
 
 std::string exit_table(const ExitRules& rules) {
-    // The gate comes before the counters: what it drops is not counted as forwarded. The quota itself does count what
-    // it drops; ExitInterface::set_allowance makes up for that with the "dropped" counter.
     constexpr const char* kChains = R"(
   chain up {{
     ip saddr != @peers drop
@@ -82,14 +91,12 @@ std::string exit_table(const ExitRules& rules) {
   }}
   chain up_gate {{
     ct state invalid drop{limits}
-    quota name ip saddr map @quota_of counter name ip saddr map @dropped_of drop
-    counter name ip saddr map @up_of accept
+    {up_gate}
   }}
   chain down {{
     ip daddr != @peers drop
     ct state != {{ established, related }} drop
-    quota name ip daddr map @quota_of counter name ip daddr map @dropped_of drop
-    counter name ip daddr map @down_of accept
+    {down_gate}
   }}
   chain forward {{
     type filter hook forward priority filter; policy drop;
@@ -110,11 +117,20 @@ std::string exit_table(const ExitRules& rules) {
 )";
     return fmt::format("table inet {} {{\n{}", kExitTable, sets(rules)) +
            fmt::format(kChains, fmt::arg("limits", fmt::format(kFlowLimits, fmt::arg("max_flows", rules.max_flows))),
-                       fmt::arg("tunnel", rules.tunnel_link), fmt::arg("outer", rules.outer_link),
-                       fmt::arg("server", rules.server_address.to_string()));
+                       fmt::arg("up_gate", gate(rules, "saddr", "up_of")),
+                       fmt::arg("down_gate", gate(rules, "daddr", "down_of")), fmt::arg("tunnel", rules.tunnel_link),
+                       fmt::arg("outer", rules.outer_link), fmt::arg("server", rules.server_address.to_string()));
 }
 
-std::string add_peer_rules(const SessionId& id, Ipv4 address) {
+std::string admit_rules(Ipv4 address) {
+    return fmt::format("add element inet {} peers {{ {} }}\n", kExitTable, address.to_string());
+}
+
+std::string dismiss_rules(Ipv4 address) {
+    return fmt::format("delete element inet {} peers {{ {} }}\n", kExitTable, address.to_string());
+}
+
+std::string add_meter_rules(const SessionId& id, Ipv4 address) {
     std::string text;
     for (const auto& each : kPeerMaps) {
         const char* content = each.kind == 'q' ? " { over 0 bytes }" : "";
@@ -124,11 +140,11 @@ std::string add_peer_rules(const SessionId& id, Ipv4 address) {
         text += fmt::format("add element inet {} {} {{ {} : \"{}\" }}\n", kExitTable, each.map, address.to_string(),
                             named(each.kind, id));
     }
-    return text + fmt::format("add element inet {} peers {{ {} }}\n", kExitTable, address.to_string());
+    return text;
 }
 
-std::string remove_peer_rules(const SessionId& id, Ipv4 address) {
-    auto text = fmt::format("delete element inet {} peers {{ {} }}\n", kExitTable, address.to_string());
+std::string remove_meter_rules(const SessionId& id, Ipv4 address) {
+    std::string text;
     for (const auto& each : kPeerMaps) {
         text += fmt::format("delete element inet {} {} {{ {} }}\n", kExitTable, each.map, address.to_string());
     }

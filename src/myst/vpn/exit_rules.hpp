@@ -30,13 +30,17 @@ struct ExitRules {
     std::vector<Ipv4Network> allowed;            ///< exceptions to denied and special ranges
     std::vector<Ipv4> own_addresses;             ///< the host's; no exception reaches them
     std::uint64_t max_flows = kDefaultMaxFlows;  ///< of all peers together
+    bool metered = true;                         ///< each peer has a quota and counters in the table
 };
 
-/// Filter chains, empty peer maps. IPv6 is dropped as a whole.
+/// Filter chains, no peers. IPv6 is dropped as a whole.
 [[nodiscard]] std::string exit_table(const ExitRules& rules);
-/// One transaction: a peer with zeroed counters and a closed gate.
-[[nodiscard]] std::string add_peer_rules(const SessionId& id, Ipv4 address);
-[[nodiscard]] std::string remove_peer_rules(const SessionId& id, Ipv4 address);
+/// Lets a peer's address in and out. In a metered table what follows comes first, in the same transaction.
+[[nodiscard]] std::string admit_rules(Ipv4 address);
+[[nodiscard]] std::string dismiss_rules(Ipv4 address);
+/// A peer's counters, zeroed, and its gate, closed. Removed after the address, in the same transaction.
+[[nodiscard]] std::string add_meter_rules(const SessionId& id, Ipv4 address);
+[[nodiscard]] std::string remove_meter_rules(const SessionId& id, Ipv4 address);
 
 /// Names of a peer's objects in the exit table.
 [[nodiscard]] std::string up_counter(const SessionId& id);

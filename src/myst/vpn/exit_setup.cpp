@@ -74,13 +74,14 @@ Result<> ExitInterface::set_up_exit_filter(sys::Netlink& host) {
         if (auto address = Ipv4::parse(text); address) rules.own_addresses.push_back(*address);
     }
     rules.max_flows = max_flows(sys::read_sysctl("net/netfilter/nf_conntrack_max").value_or(std::string()));
+    rules.metered = filter_counts();
     auto tables = sys::Nftables::open(inside_);
     if (!tables) return forward_error(tables);
     if (auto applied = tables->apply(exit_table(rules)); !applied) return applied;
     tables_ = std::move(*tables);
     auto objects = inside_.run([] { return sys::NftObjects::open(kExitTable); });
     if (!objects) return forward_error(objects);
-    objects_ = std::move(*objects);
+    meters_ = filter_counts() ? filter_meters(std::move(*objects)) : device_meters(exit_.server_address);
     auto inside = inside_.run([] { return sys::Conntrack::open(); });
     if (!inside) return forward_error(inside);
     auto outside = sys::Conntrack::open();
@@ -121,6 +122,7 @@ Result<> ExitInterface::set_up_inside() {
     auto links = sys::Netlink::open();
     if (!links) return forward_error(links);
     for (const auto& name : {record_.device, inner_link()}) {
+        if (!filter_counts()) break;
         if (auto done = sys::disable_segmentation_offload(name); !done) return done;
     }
     if (auto done = start_link(*links, record_.device, exit_.server_address, exit_.pool.prefix); !done) return done;
@@ -169,7 +171,9 @@ Result<> ExitInterface::set_up_host(sys::Netlink& host) {
                                             .forwarding_was_off = *forwarding == "0"}));
     if (!applied) return applied;
     if (auto set = no_ipv6(record_.claim); !set) return set;
-    if (auto done = sys::disable_segmentation_offload(record_.claim); !done) return done;
+    if (filter_counts()) {
+        if (auto done = sys::disable_segmentation_offload(record_.claim); !done) return done;
+    }
     if (auto done = start_link(host, record_.claim, link_address(number_, false), kLinkPrefix); !done) return done;
     auto link = host.link(record_.claim);
     if (!link) return forward_error(link);

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include "myst/base/ip_ranges.hpp"
+#include "myst/vpn/builtin_wireguard.hpp"
+#include "myst/vpn/client_meter.hpp"
 #include "myst/vpn/client_rules.hpp"
 #include "myst/vpn/exit_rules.hpp"
 #include "myst/vpn/exit_settings.hpp"
@@ -78,6 +80,40 @@ TEST(ExitRules, EverySpecialNetworkIsDenied) {
     }
 }
 
+TEST(ExitRules, WhatADeviceMetersTheFilterOnlyAdmits) {
+    ExitRules rules;
+    rules.metered = false;
+    const auto text = exit_table(rules);
+    for (const char* part : {"quota", "counter", "map "}) EXPECT_FALSE(has(text, part)) << part;
+    for (const char* part : {"ip saddr != @peers drop", "ip daddr != @peers drop", "ip daddr @denied drop",
+                             "ct state new add @flow_count", "ct state != { established, related } drop"}) {
+        EXPECT_TRUE(has(text, part)) << part;
+    }
+    EXPECT_EQ(admit_rules(address("100.64.0.2")), "add element inet myst_exit peers { 100.64.0.2 }\n");
+    EXPECT_EQ(dismiss_rules(address("100.64.0.2")), "delete element inet myst_exit peers { 100.64.0.2 }\n");
+}
+
+TEST(ClientMeter, CountsOverAllProviders) {
+    ClientMeter meter;
+    EXPECT_EQ(meter.read().sent, 0U);
+    for (int provider = 0; provider < 3; ++provider) {
+        const auto of_device = make_meter(address("100.64.0.1"), false);
+        meter.follow(of_device);
+        of_device->count_sent({1, 100});
+        of_device->count_joined(7);
+    }
+    EXPECT_EQ(meter.read().sent, 300U);
+    EXPECT_EQ(meter.read().joined, 21U);
+}
+
+TEST(ClientMeter, HeadersOfWhatTheFilterMayHaveRefusedAreNotPaid) {
+    EXPECT_EQ(headers_to_pay(10'000, {.packets = 7, .bytes = 0}, {.packets = 7, .bytes = 0}), 10'000U);
+    EXPECT_EQ(headers_to_pay(10'000, {.packets = 8, .bytes = 0}, {.packets = 7, .bytes = 0}), 10'000U - 63 * 80);
+    EXPECT_EQ(headers_to_pay(10'000, {.packets = 9, .bytes = 0}, {.packets = 7, .bytes = 0}), 0U);
+    EXPECT_EQ(headers_to_pay(63 * 80, {.packets = 1, .bytes = 0}, {.packets = 0, .bytes = 0}), 0U)
+        << "the most that one refused packet can stand for";
+}
+
 TEST(ExitRules, FlowsOfAllPeersAreBoundedByHalfOfTheHostsConnectionTable) {
     EXPECT_EQ(max_flows("65536"), 32'768U);
     EXPECT_EQ(max_flows("262144"), 131'072U);
@@ -117,11 +153,11 @@ TEST(ExitRules, PeersHaveObjectsOfTheirOwn) {
     SessionId id;
     id.bytes.fill(0xab);
     const std::string hex(32, 'x');
-    const auto added = add_peer_rules(id, address("100.64.0.2"));
+    const auto added = add_meter_rules(id, address("100.64.0.2"));
     EXPECT_TRUE(has(added, "add quota inet myst_exit " + quota_name(id) + " { over 0 bytes }")) << "closed at first";
     for (const auto& name : {up_counter(id), down_counter(id), dropped_counter(id)}) {
         EXPECT_TRUE(has(added, "add counter inet myst_exit " + name + "\n"));
-        EXPECT_TRUE(has(remove_peer_rules(id, address("100.64.0.2")), "delete counter inet myst_exit " + name + "\n"));
+        EXPECT_TRUE(has(remove_meter_rules(id, address("100.64.0.2")), "delete counter inet myst_exit " + name + "\n"));
         const auto parsed = parse_counter_name(name);
         ASSERT_TRUE(parsed);
         EXPECT_EQ(parsed->id, id);

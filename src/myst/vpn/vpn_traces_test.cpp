@@ -60,6 +60,8 @@ TEST_P(VpnOfEachKind, NothingLeavesInClearWhenTheInterfaceVanishes) {
     EXPECT_FALSE(send_to(from, "11.2.0.2", port_of(server), 100)) << "no route rather than the open internet";
     EXPECT_FALSE(readable(server, milliseconds(200)));
     EXPECT_FALSE(tcp_connect(network().client_a, "11.1.0.1", 9, milliseconds(200)).valid());
+    EXPECT_TRUE(eventually([&] { return !a.daemon->call([&] { return a.tunnel->counters(); }); }))
+        << "whoever meters the session learns that it has ended";
     require(a.daemon->run(a.tunnel->close()), "close");
     EXPECT_TRUE(send_to(from, "11.2.0.2", port_of(server), 100));
 }

@@ -168,12 +168,17 @@ TEST_P(VpnOfEachKind, JunkFromTheProviderIsNotOnTheConsumersMeter) {
     const auto spoofed = socket_beside(listener, "169.254.109.1");
     ASSERT_TRUE(spoofed.valid());
     constexpr std::uint64_t kDatagrams = 100;
+    constexpr std::uint64_t kSmall = 200;  // fewer than the interface's queue holds
     for (std::uint64_t i = 0; i < kDatagrams; ++i) {
         ASSERT_TRUE(send_to(junk, "100.64.0.2", 9999, 1000));
         ASSERT_TRUE(send_to(spoofed, "100.64.0.2", static_cast<std::uint16_t>(1024 + i), 1000));
         ASSERT_TRUE(send_to(spoofed, "100.64.0.2", port_of(from), 3000)) << "in fragments";
     }
     ASSERT_TRUE(eventually([&] { return arrived() >= arrived_before + kDatagrams * 5000; })) << "the control";
+    // Of one flow and as small as can be: joined, their headers would be nearly all that there is.
+    const auto large_before = arrived();
+    for (std::uint64_t i = 0; i < kSmall; ++i) ASSERT_TRUE(send_to(spoofed, "100.64.0.2", 9998, 1));
+    ASSERT_TRUE(eventually([&] { return arrived() >= large_before + kSmall; })) << "the control";
     EXPECT_EQ(client_counters(a), before);
     ASSERT_TRUE(echo(from, server, "11.2.0.2", 1000));
     EXPECT_EQ(client_counters(a).down, before.down + 1028) << "what was asked for is counted";

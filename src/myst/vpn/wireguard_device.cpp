@@ -29,7 +29,7 @@ public:
         : name_(std::move(name)), child_(std::move(child)), socket_(name_, child_.pid()) {}
 
     const std::string& name() const override { return name_; }
-    bool counts_inner_bytes() const override { return true; }
+    Counting counting() const override { return Counting::statistics; }
     Result<> configure(const DeviceSettings& settings) override { return socket_.set(encode_uapi(settings)); }
     Result<> set_peer(const PeerSettings& peer) override {
         make_room();

@@ -12,6 +12,7 @@
 #include "myst/base/rng.hpp"
 #include "myst/base/secret.hpp"
 #include "myst/sys/netns.hpp"
+#include "myst/wireguard/meter.hpp"
 
 namespace myst::vpn {
 
@@ -33,6 +34,8 @@ struct PeerSettings {
     std::optional<Endpoint> endpoint;           ///< none: wait for the peer to speak first
     std::vector<std::string> allowed_networks;  ///< replaces the earlier ones; sources accepted and destinations sent
     seconds keepalive{0};                       ///< zero: none
+    /// Counts and gates the peer's packets; only where the device has meters.
+    std::shared_ptr<wireguard::Meter> meter{};
 };
 
 struct PeerStatus {
@@ -43,6 +46,13 @@ struct PeerStatus {
 struct DeviceStatus {
     std::uint16_t listen_port = 0;  ///< 0 until the interface has come up
     std::vector<PeerStatus> peers;
+};
+
+/// Who knows the exact number of bytes of the inner IP packets.
+enum class Counting {
+    meters,      ///< those of the peers (PeerSettings::meter)
+    statistics,  ///< the interface's own
+    filter,      ///< the packet filter only, which must see single packets
 };
 
 /// Calls block for about a millisecond; any thread, several at a time.
@@ -57,9 +67,9 @@ public:
     /// An unknown peer is no error.
     [[nodiscard]] virtual Result<> remove_peer(const TunnelKey& key) = 0;
     [[nodiscard]] virtual Result<DeviceStatus> status() = 0;
-    /// Whether the interface's own byte statistics count exactly the inner IP packets. The kernel's implementation
-    /// counts its own headers and keepalives, too.
-    [[nodiscard]] virtual bool counts_inner_bytes() const = 0;
+    [[nodiscard]] virtual Counting counting() const = 0;
+    /// Whether it is known that nothing is carried any more. At once; any thread.
+    [[nodiscard]] virtual bool ended() const { return false; }
     /// To be called after the interface was moved to another namespace; requests then go there.
     [[nodiscard]] virtual Result<> follow(const sys::NetworkNamespace& network) = 0;
     /// Ends the thread or helper program that carries the interface, if there is one, and with it the interface;

@@ -83,7 +83,9 @@ public:
         : name_(std::move(name)), socket_(std::move(socket)), family_(family) {}
 
     const std::string& name() const override { return name_; }
-    bool counts_inner_bytes() const override { return false; }
+    Counting counting() const override {
+        return Counting::filter;
+    }  // its statistics count headers and keepalives of its own
     void stop() override {}
     Result<> follow(const sys::NetworkNamespace& network) override {
         auto socket = network.run([] { return NetlinkSocket::open(NETLINK_GENERIC); });
