@@ -24,7 +24,7 @@ std::string as_request(std::string_view status) {
 
 /// Without what is counted.
 std::string settings_of(const Device& device, const SocketSettings& socket) {
-    return as_request(print_uapi_status(uapi_status(device, socket)));
+    return as_request(print_uapi_status(uapi_status(device, socket)).view());
 }
 
 }  // namespace
@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     SocketSettings socket;
     Actions actions;
     const auto answer = answer_uapi(device, socket, {reinterpret_cast<const char*>(data), size}, now, actions);
-    CHECK(answer.ends_with("\n\n"));
+    CHECK(answer.view().ends_with("\n\n"));
     const auto settings = settings_of(device, socket);
     Device other(rng);
     SocketSettings other_socket;

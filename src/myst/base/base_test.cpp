@@ -5,7 +5,9 @@
 #include "myst/base/bytes.hpp"
 #include "myst/base/clock.hpp"
 #include "myst/base/failpoint.hpp"
+#include "myst/base/locked.hpp"
 #include "myst/base/secret.hpp"
+#include "myst/base/secret_text.hpp"
 #include "myst/base/token_bucket.hpp"
 
 namespace myst {
@@ -85,6 +87,41 @@ TEST(Secret, MoveWipesTheSource) {
     const Secret<4> second = std::move(first);
     EXPECT_EQ(second.expose()[0], 7);
     EXPECT_EQ(first.expose()[0], 0);  // NOLINT(bugprone-use-after-move): this is what is tested
+}
+
+TEST(SecretText, GrowsAndMoves) {
+    SecretText text("a=");
+    for (int i = 0; i < 100; ++i) text.append_hex(std::array<std::uint8_t, 2>{0x0f, 0xa0}).append("\n");
+    EXPECT_EQ(text.size(), 502U);
+    EXPECT_TRUE(text.view().starts_with("a=0fa0\n0fa0\n"));
+    auto other = std::move(text);
+    EXPECT_EQ(other.size(), 502U);
+    EXPECT_TRUE(text.empty());  // NOLINT(bugprone-use-after-move): this is what is tested
+    text = SecretText("b");
+    EXPECT_EQ(text, "b");
+    other.clear();
+    EXPECT_EQ(other.append("c"), "c");
+}
+
+TEST(Locked, HoldsItsObjectAndGivesZeroedMemoryBack) {
+    struct Keys {
+        Secret<32> one;
+        Secret<32> two;
+    };
+    std::vector<Locked<Keys>> many;
+    for (std::uint8_t i = 0; i < 250; ++i) {  // more than a chunk
+        many.emplace_back();
+        EXPECT_TRUE(many.back()->one.equals(Secret<32>{}) && many.back()->two.equals(Secret<32>{}));
+        many.back()->one.expose_mutable()[31] = i;
+    }
+    for (std::uint8_t i = 0; i < 250; ++i) EXPECT_EQ(many[i]->one.expose()[31], i);
+    many.clear();
+    const Locked<Keys> again;
+    EXPECT_TRUE(again->one.equals(Secret<32>{}) && again->two.equals(Secret<32>{}));
+    Locked<Secret<32>> key(Secret<32>{});
+    key->expose_mutable()[0] = 9;
+    const auto moved = std::move(key);
+    EXPECT_EQ(moved->expose()[0], 9);
 }
 
 TEST(Failpoint, IsHeardOnlyWhileSomebodyListens) {

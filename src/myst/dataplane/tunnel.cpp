@@ -171,7 +171,7 @@ void Tunnel::seal_and_send(const wireguard::SealAndSend& action) {
     sealer_.flush();
 }
 
-std::string Tunnel::answer(std::string_view request) {
+SecretText Tunnel::answer(std::string_view request) {
     auto text = wireguard::answer_uapi(device_, wanted_, request, now(), actions_);
     if (auto done = apply_socket_settings(); !done) log::warn("{}: {}", name(), done.error().describe());
     carry_out(actions_);

@@ -69,7 +69,7 @@ private:
     void keep_time(wireguard::Now now);
     void carry_out(wireguard::Actions& actions);
     void seal_and_send(const wireguard::SealAndSend& action);
-    [[nodiscard]] std::string answer(std::string_view request);
+    [[nodiscard]] SecretText answer(std::string_view request);
     [[nodiscard]] Result<> apply_socket_settings();
     void read_mtu();
     [[nodiscard]] int wait_milliseconds(wireguard::Now now);

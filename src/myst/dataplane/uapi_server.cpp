@@ -11,18 +11,11 @@
 #include <cstring>
 #include <filesystem>
 
-#include <openssl/crypto.h>
-
 #include "myst/sys/os_error.hpp"
 #include "myst/wireguard/uapi.hpp"
 
 namespace myst::dataplane {
 namespace {
-
-void wipe(std::string& text) {
-    OPENSSL_cleanse(text.data(), text.size());
-    text.clear();
-}
 
 Result<sockaddr_un> address_of(const std::string& path) {
     sockaddr_un address{};
@@ -102,7 +95,7 @@ void UapiServer::accept_clients() {
         if (!socket.valid()) return;
         if (clients_.size() >= kMaxClients) clients_.erase(clients_.begin());
         if (watch(poll_.get(), socket.get(), EPOLLIN | EPOLLRDHUP, EPOLL_CTL_ADD)) {
-            clients_.push_back({std::move(socket), {}, {}, false});
+            clients_.push_back({std::move(socket), {}, {}, 0, false});
         }
     }
 }
@@ -121,28 +114,27 @@ void UapiServer::read_request(Client& client, const Handler& handler) {
             client.failed = true;
             break;
         }
-        client.request.append(buffer.data(), static_cast<std::size_t>(size));
-        if (client.request.ends_with("\n\n")) {
-            client.answer = handler(client.request);
+        client.request.append({buffer.data(), static_cast<std::size_t>(size)});
+        if (client.request.view().ends_with("\n\n")) {
+            client.answer = handler(client.request.view());
             break;
         }
     }
-    OPENSSL_cleanse(buffer.data(), buffer.size());
-    if (client.failed || !client.answer.empty()) wipe(client.request);
+    secure_wipe({reinterpret_cast<std::uint8_t*>(buffer.data()), buffer.size()});
+    if (client.failed || !client.answer.empty()) client.request.clear();
 }
 
 void UapiServer::write_answer(Client& client) {
-    const auto size = ::send(client.socket.get(), client.answer.data(), client.answer.size(), MSG_NOSIGNAL);
+    const auto rest = client.answer.view().substr(client.sent);
+    const auto size = ::send(client.socket.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
     if (size < 0 && errno != EAGAIN && errno != EINTR) client.failed = true;
-    if (size > 0) {
-        const auto sent = static_cast<std::size_t>(size);
-        std::rotate(client.answer.begin(), client.answer.begin() + size, client.answer.end());
-        std::fill(client.answer.end() - size, client.answer.end(), '\0');
-        client.answer.resize(client.answer.size() - sent);
+    if (size > 0) client.sent += static_cast<std::size_t>(size);
+    if (client.sent == client.answer.size()) {
+        client.answer.clear();
+        client.sent = 0;
     }
     const bool more = !client.answer.empty() && !client.failed;
     std::ignore = watch(poll_.get(), client.socket.get(), more ? EPOLLOUT : EPOLLIN | EPOLLRDHUP, EPOLL_CTL_MOD);
-    if (client.failed) wipe(client.answer);
 }
 
 }  // namespace myst::dataplane

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "myst/base/error.hpp"
+#include "myst/base/secret_text.hpp"
 #include "myst/sys/fd.hpp"
 
 namespace myst::dataplane {
@@ -15,8 +16,8 @@ class UapiServer {
 public:
     static constexpr const char* kFolder = "/var/run/wireguard";
     static constexpr std::size_t kMaxClients = 16;
-    /// Answers one whole request. The text is wiped afterwards.
-    using Handler = std::function<std::string(std::string_view)>;
+    /// Answers one whole request.
+    using Handler = std::function<SecretText(std::string_view)>;
 
     /// Listens at "<folder>/<interface>.sock", for its owner only. A socket that nobody listens at any more is
     /// replaced; already_exists if somebody does.
@@ -34,8 +35,9 @@ public:
 private:
     struct Client {
         sys::Fd socket;
-        std::string request;
-        std::string answer;
+        SecretText request;
+        SecretText answer;
+        std::size_t sent = 0;  ///< of the answer
         bool failed = false;
     };
     UapiServer(sys::Fd poll, sys::Fd listener, std::string path);

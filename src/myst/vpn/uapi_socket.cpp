@@ -4,7 +4,6 @@
 #include <sys/time.h>
 #include <sys/un.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -17,10 +16,6 @@ namespace {
 
 constexpr timeval kLimit{5, 0};
 constexpr std::size_t kMaxAnswer = 16UL * 1024 * 1024;
-
-void wipe(std::string& text) {
-    secure_wipe({reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
-}
 
 Result<sys::Fd> connect_to(const std::string& path) {
     sockaddr_un address{};
@@ -58,20 +53,18 @@ Result<> send_all(int fd, std::string_view text) {
 }
 
 /// Up to and including the empty line that ends an answer.
-Result<std::string> receive_answer(int fd) {
-    std::string answer;
-    answer.reserve(4096);
-    std::array<char, 4096> buffer{};
-    while (!answer.ends_with("\n\n") && answer != "\n") {
-        const auto got = ::recv(fd, buffer.data(), buffer.size(), 0);
+Result<SecretText> receive_answer(int fd) {
+    SecretText answer;
+    Secret<4096> buffer;
+    while (!answer.view().ends_with("\n\n") && answer.view() != "\n") {
+        const auto got = ::recv(fd, buffer.expose_mutable().data(), buffer.expose().size(), 0);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return sys::fail_errno("read from the WireGuard program", errno);
         if (got == 0) return fail(ErrorCode::unavailable, "the WireGuard program closed the connection");
-        answer.append(buffer.data(), static_cast<std::size_t>(got));
+        answer.append(as_text(buffer.expose().first(static_cast<std::size_t>(got))));
         if (answer.size() > kMaxAnswer)
             return fail(ErrorCode::invalid_data, "the WireGuard program's answer is too long");
     }
-    secure_wipe({reinterpret_cast<std::uint8_t*>(buffer.data()), buffer.size()});
     return answer;
 }
 
@@ -85,7 +78,7 @@ bool uapi_alive(const std::string& interface_name) {
     return connect_to(uapi_path(interface_name)).has_value();
 }
 
-Result<std::string> UapiSocket::exchange(std::string_view request) const {
+Result<SecretText> UapiSocket::exchange(std::string_view request) const {
     auto fd = connect_to(uapi_path(name_));
     if (!fd) return forward_error(fd);
     if (auto owned = check_owner(fd->get(), owner_); !owned) return forward_error(owned);
@@ -93,19 +86,16 @@ Result<std::string> UapiSocket::exchange(std::string_view request) const {
     return receive_answer(fd->get());
 }
 
-Result<> UapiSocket::set(std::string request) const {
-    auto answer = exchange(request);
-    wipe(request);
+Result<> UapiSocket::set(const SecretText& request) const {
+    auto answer = exchange(request.view());
     if (!answer) return forward_error(answer);
-    return parse_uapi_answer(*answer);
+    return parse_uapi_answer(answer->view());
 }
 
 Result<DeviceStatus> UapiSocket::get() const {
     auto answer = exchange("get=1\n\n");
     if (!answer) return forward_error(answer);
-    auto status = parse_uapi_status(*answer);
-    wipe(*answer);  // it holds the private key
-    return status;
+    return parse_uapi_status(answer->view());
 }
 
 Result<> UapiSocket::probe() const {

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "myst/base/secret_text.hpp"
 #include "myst/vpn/wireguard_device.hpp"
 
 namespace myst::vpn {
@@ -18,14 +19,14 @@ class UapiSocket {
 public:
     /// `owner`: only a socket served by this process is talked to.
     UapiSocket(std::string interface_name, int owner) : name_(std::move(interface_name)), owner_(owner) {}
-    /// Sends a set request and wipes it.
-    [[nodiscard]] Result<> set(std::string request) const;
+    /// Sends a set request.
+    [[nodiscard]] Result<> set(const SecretText& request) const;
     [[nodiscard]] Result<DeviceStatus> get() const;
     /// Whether the right process answers: not_found or unavailable if nobody does yet, already_exists if another does.
     [[nodiscard]] Result<> probe() const;
 
 private:
-    [[nodiscard]] Result<std::string> exchange(std::string_view request) const;
+    [[nodiscard]] Result<SecretText> exchange(std::string_view request) const;
     std::string name_;
     int owner_;
 };

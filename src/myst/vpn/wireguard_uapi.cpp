@@ -14,14 +14,6 @@ namespace {
 constexpr std::size_t kMaxAnswer = 16UL * 1024 * 1024;
 constexpr std::size_t kMaxPeers = 65536;
 
-void append_hex(std::string& out, BytesView bytes) {
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    for (const auto byte : bytes) {
-        out += kDigits[byte >> 4];
-        out += kDigits[byte & 15];
-    }
-}
-
 std::string endpoint_text(const Endpoint& endpoint) {
     const bool v6 = endpoint.host.find(':') != std::string::npos;
     return v6 ? fmt::format("[{}]:{}", endpoint.host, endpoint.port)
@@ -101,33 +93,30 @@ private:
 
 }  // namespace
 
-std::string encode_uapi(const DeviceSettings& settings) {
-    std::string text;
-    text.reserve(256);  // no reallocation may leave a copy of the key behind
-    text = "set=1\n";
+SecretText encode_uapi(const DeviceSettings& settings) {
+    SecretText text("set=1\n");
     if (settings.private_key != nullptr) {
-        text += "private_key=";
-        append_hex(text, settings.private_key->expose());
-        text += '\n';
+        text.append("private_key=").append_hex(settings.private_key->expose()).append("\n");
     }
-    if (settings.listen_port) text += "listen_port=" + std::to_string(*settings.listen_port) + "\n";
-    if (settings.mark) text += "fwmark=" + std::to_string(*settings.mark) + "\n";
-    text += "\n";
+    if (settings.listen_port) text.append(fmt::format("listen_port={}\n", *settings.listen_port));
+    if (settings.mark) text.append(fmt::format("fwmark={}\n", *settings.mark));
+    text.append("\n");
     return text;
 }
 
-std::string encode_uapi(const PeerSettings& peer) {
-    std::string text = "set=1\npublic_key=" + peer.key.hex() + "\n";
-    if (peer.endpoint) text += "endpoint=" + endpoint_text(*peer.endpoint) + "\n";
-    text += "persistent_keepalive_interval=" + std::to_string(peer.keepalive.count()) + "\n";
-    text += "replace_allowed_ips=true\n";
-    for (const auto& network : peer.allowed_networks) text += "allowed_ip=" + network + "\n";
-    text += "\n";
+SecretText encode_uapi(const PeerSettings& peer) {
+    SecretText text("set=1\n");
+    text.append("public_key=").append(peer.key.hex()).append("\n");
+    if (peer.endpoint) text.append(fmt::format("endpoint={}\n", endpoint_text(*peer.endpoint)));
+    text.append(fmt::format("persistent_keepalive_interval={}\n", peer.keepalive.count()));
+    text.append("replace_allowed_ips=true\n");
+    for (const auto& network : peer.allowed_networks) text.append(fmt::format("allowed_ip={}\n", network));
+    text.append("\n");
     return text;
 }
 
-std::string encode_uapi_removal(const TunnelKey& key) {
-    return "set=1\npublic_key=" + key.hex() + "\nremove=true\n\n";
+SecretText encode_uapi_removal(const TunnelKey& key) {
+    return SecretText("set=1\npublic_key=" + key.hex() + "\nremove=true\n\n");
 }
 
 Result<DeviceStatus> parse_uapi_status(std::string_view text) {

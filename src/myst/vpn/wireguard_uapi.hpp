@@ -1,18 +1,17 @@
 // The texts of WireGuard's cross-platform userspace interface ("set=1", "get=1"); uapi_socket.hpp sends them.
 #pragma once
 
-#include <string>
 #include <string_view>
 
+#include "myst/base/secret_text.hpp"
 #include "myst/vpn/wireguard_device.hpp"
 
 namespace myst::vpn {
 
-/// A complete set request, ending in an empty line. It may hold the private key: wipe it after use (UapiSocket::set
-/// does).
-[[nodiscard]] std::string encode_uapi(const DeviceSettings& settings);
-[[nodiscard]] std::string encode_uapi(const PeerSettings& peer);
-[[nodiscard]] std::string encode_uapi_removal(const TunnelKey& key);
+/// A complete set request, ending in an empty line. It may hold the private key.
+[[nodiscard]] SecretText encode_uapi(const DeviceSettings& settings);
+[[nodiscard]] SecretText encode_uapi(const PeerSettings& peer);
+[[nodiscard]] SecretText encode_uapi_removal(const TunnelKey& key);
 
 /// Reads the answer to a get request. Unknown keys are skipped; malformed or overlong text is invalid_data; an errno
 /// other than zero becomes a failure.

@@ -43,7 +43,7 @@ TEST(WireguardUapi, WritesPeersWithBothAddressFamilies) {
                                      "\nendpoint=[2001:db8::1]:9\npersistent_keepalive_interval=25\n"
                                      "replace_allowed_ips=true\nallowed_ip=100.64.0.2/32\nallowed_ip=0.0.0.0/0\n\n");
     peer.endpoint->host = "192.0.2.1";
-    EXPECT_NE(encode_uapi(peer).find("endpoint=192.0.2.1:9\n"), std::string::npos);
+    EXPECT_NE(encode_uapi(peer).view().find("endpoint=192.0.2.1:9\n"), std::string::npos);
     EXPECT_EQ(encode_uapi_removal(peer.key), "set=1\npublic_key=" + key + "\nremove=true\n\n");
 }
 

@@ -61,12 +61,12 @@ CookieReply CookieChecker::make_reply(BytesView message, const Endpoint& source,
 
 Mac CookieChecker::cookie_of(const Endpoint& source, MonotonicTime now, Rng& rng) {
     if (!secret_made_ || now - *secret_made_ >= kCookieLifetime) {
-        rng.fill(secret_.expose_mutable());
+        rng.fill(secret_->expose_mutable());
         secret_made_ = now;
     }
     std::array<std::uint8_t, 2> port{};
     store_little_endian(port, source.port);
-    return blake2s_mac(secret_.expose(), {source.address.view(), port});
+    return blake2s_mac(secret_->expose(), {source.address.view(), port});
 }
 
 void CookieGenerator::add_macs(std::span<std::uint8_t> message, MonotonicTime now) {
@@ -76,15 +76,15 @@ void CookieGenerator::add_macs(std::span<std::uint8_t> message, MonotonicTime no
     outstanding_mac1_ = mac1;
     if (cookie_ && now - cookie_->arrived >= kCookieLifetime) cookie_.reset();
     Mac mac2{};
-    if (cookie_) mac2 = blake2s_mac(cookie_->value.expose(), {fields.before_mac2});
+    if (cookie_) mac2 = blake2s_mac(cookie_->value->expose(), {fields.before_mac2});
     std::copy(mac2.begin(), mac2.end(), message.end() - kMacSize);
 }
 
 bool CookieGenerator::accept_reply(const CookieReply& reply, MonotonicTime now) {
     if (!outstanding_mac1_) return false;
-    Secret<16> value;
+    Locked<Secret<16>> value;
     const auto key = reply_key_for(peer_);
-    if (!open_extended(key, reply.nonce, reply.encrypted_cookie, *outstanding_mac1_, value.expose_mutable())) {
+    if (!open_extended(key, reply.nonce, reply.encrypted_cookie, *outstanding_mac1_, value->expose_mutable())) {
         return false;
     }
     outstanding_mac1_.reset();

@@ -6,6 +6,7 @@
 
 #include "myst/base/bytes.hpp"
 #include "myst/base/clock.hpp"
+#include "myst/base/locked.hpp"
 #include "myst/base/rng.hpp"
 #include "myst/base/secret.hpp"
 #include "myst/wireguard/endpoint.hpp"
@@ -31,7 +32,7 @@ private:
     [[nodiscard]] Mac cookie_of(const Endpoint& source, MonotonicTime now, Rng& rng);
     Hash32 mac1_key_;
     Secret<32> reply_key_;
-    Secret<32> secret_;
+    Locked<Secret<32>> secret_;
     std::optional<MonotonicTime> secret_made_;
 };
 
@@ -50,7 +51,7 @@ public:
 
 private:
     struct Cookie {
-        Secret<16> value;
+        Locked<Secret<16>> value;
         MonotonicTime arrived;
     };
     TunnelKey peer_;

@@ -17,12 +17,12 @@ void Device::set_private_key(Secret<32> key, MonotonicTime now) {
     environment_.identity.reset();
     checker_.reset();
     if (!key.equals(Secret<32>{})) {
-        environment_.identity = Identity::from(std::move(key));
-        checker_.emplace(environment_.identity->public_key);
-        if (const auto self = find_peer(environment_.identity->public_key)) remove_peer(*self, now);
+        environment_.identity.emplace(Identity::from(std::move(key)));
+        checker_.emplace(identity()->public_key);
+        if (const auto self = find_peer(identity()->public_key)) remove_peer(*self, now);
     }
     peers_.for_each([&](std::uint32_t, const std::unique_ptr<Peer>& peer) {
-        auto shared = environment_.identity ? environment_.identity->agreement.agree(peer->key())
+        auto shared = identity() != nullptr ? identity()->agree(peer->key())
                                             : std::optional<Secret<32>>(std::in_place);
         CHECK(shared.has_value());  // keys of low order are no peers
         peer->set_static_static(std::move(*shared), now);
@@ -36,7 +36,7 @@ Result<PeerId> Device::add_peer(const TunnelKey& key) {
         return fail(ErrorCode::invalid_argument, "a device cannot be its own peer");
     }
     // Without a key of our own any other does for the question whether the peer's is of low order.
-    auto shared = identity() != nullptr ? identity()->agreement.agree(key)
+    auto shared = identity() != nullptr ? identity()->agree(key)
                                         : shared_secret(make_private_key(environment_.rng), key);
     if (!shared) return fail(ErrorCode::invalid_argument, "not a usable public key");
     const PeerId id{++last_id_};
@@ -141,7 +141,7 @@ bool Device::affordable(BytesView datagram, const Endpoint& from, MonotonicTime 
 
 bool Device::handle_initiation(BytesView datagram, const Endpoint& from, Now now, Actions& out) {
     ++work_.computations;
-    auto opened = open_initiation(*environment_.identity, Initiation::decode(datagram));
+    auto opened = open_initiation(*identity(), Initiation::decode(datagram));
     if (!opened) return false;
     const auto id = find_peer(opened->peer);
     return id && peer(*id)->handle_initiation(std::move(*opened), from, now, out);

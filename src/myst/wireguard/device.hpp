@@ -46,7 +46,9 @@ public:
     /// yields no shared secret cannot exist, so this does not fail.
     void set_private_key(Secret<32> key, MonotonicTime now);
     /// Null: none is set.
-    [[nodiscard]] const Identity* identity() const { return environment_.identity ? &*environment_.identity : nullptr; }
+    [[nodiscard]] const Identity* identity() const {
+        return environment_.identity ? &**environment_.identity : nullptr;
+    }
 
     /// already_exists; invalid_argument for our own key and keys of low order; limit_exceeded.
     [[nodiscard]] Result<PeerId> add_peer(const TunnelKey& key);

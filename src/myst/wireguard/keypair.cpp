@@ -12,7 +12,7 @@ std::optional<std::uint64_t> Keypair::take_counters(std::uint64_t count) {
 
 void Keypair::retire() {
     retired_ = true;
-    keys_ = SessionKeys{};
+    *keys_ = SessionKeys{};
 }
 
 }  // namespace myst::wireguard

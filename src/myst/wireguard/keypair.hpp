@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "myst/base/clock.hpp"
+#include "myst/base/locked.hpp"
 #include "myst/base/secret.hpp"
 #include "myst/wireguard/constants.hpp"
 #include "myst/wireguard/noise.hpp"
@@ -32,8 +33,8 @@ public:
     /// Whether the initiation was ours.
     [[nodiscard]] bool initiator() const { return initiator_; }
     [[nodiscard]] MonotonicTime created() const { return created_; }
-    [[nodiscard]] const Secret<32>& send_key() const { return keys_.send; }
-    [[nodiscard]] const Secret<32>& receive_key() const { return keys_.receive; }
+    [[nodiscard]] const Secret<32>& send_key() const { return keys_->send; }
+    [[nodiscard]] const Secret<32>& receive_key() const { return keys_->receive; }
 
     /// Neither retired nor too old: may open packets.
     [[nodiscard]] bool alive(MonotonicTime now) const { return !retired_ && now - created_ < kRejectAfterTime; }
@@ -53,7 +54,7 @@ public:
 
 private:
     PeerId peer_;
-    SessionKeys keys_;
+    Locked<SessionKeys> keys_;
     Indexes indexes_;
     bool initiator_;
     bool retired_ = false;

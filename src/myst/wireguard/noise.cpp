@@ -10,9 +10,12 @@ constexpr std::string_view kIdentifier = "WireGuard v1 zx2c4 Jason@zx2c4.com";
 
 Identity Identity::from(Secret<32> private_key) {
     clamp(private_key);
-    AgreementKey agreement(private_key);
-    const auto public_key = agreement.public_key();
-    return {std::move(private_key), std::move(agreement), public_key};
+    const auto public_key = public_key_of(private_key);
+    return {std::move(private_key), public_key};
+}
+
+std::optional<Secret<32>> Identity::agree(const TunnelKey& peer) const {
+    return AgreementKey(private_key, public_key).agree(peer);
 }
 
 Transcript::Transcript(const TunnelKey& responder) {
@@ -90,7 +93,7 @@ std::optional<OpenedInitiation> open_initiation(const Identity& own, const Initi
     OpenedInitiation opened{{}, Transcript(own.public_key), message};
     opened.transcript.mix_key(message.ephemeral.view());
     opened.transcript.mix_hash(message.ephemeral.view());
-    const auto ephemeral_static = own.agreement.agree(message.ephemeral);
+    const auto ephemeral_static = own.agree(message.ephemeral);
     if (!ephemeral_static) return std::nullopt;
     const auto cipher = opened.transcript.mix_key_for_cipher(ephemeral_static->expose());
     if (!opened.transcript.open_field(cipher, message.encrypted_static, opened.peer.bytes)) return std::nullopt;
@@ -131,7 +134,7 @@ std::optional<SessionKeys> open_response(const InitiatorState& state, const Iden
     transcript.mix_key(message.ephemeral.view());
     transcript.mix_hash(message.ephemeral.view());
     const auto ephemerals = shared_secret(state.ephemeral, message.ephemeral);
-    const auto static_ephemeral = own.agreement.agree(message.ephemeral);
+    const auto static_ephemeral = own.agree(message.ephemeral);
     if (!ephemerals || !static_ephemeral) return std::nullopt;
     transcript.mix_key(ephemerals->expose());
     transcript.mix_key(static_ephemeral->expose());

@@ -1,5 +1,5 @@
 // The handshake Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s as pure functions (paper, sections 5.4.2 and 5.4.3). Macs are
-// added and checked elsewhere. Any thread, but an `Identity` in one at a time.
+// added and checked elsewhere. Any thread.
 #pragma once
 
 #include <optional>
@@ -16,11 +16,12 @@ namespace myst::wireguard {
 /// A device's own keys.
 struct Identity {
     Secret<32> private_key;
-    AgreementKey agreement;
     TunnelKey public_key;
 
     /// Clamps the private key.
     [[nodiscard]] static Identity from(Secret<32> private_key);
+    /// The secret shared with this peer; none for a key of low order.
+    [[nodiscard]] std::optional<Secret<32>> agree(const TunnelKey& peer) const;
 };
 
 /// Chaining key and hash of a handshake under way (Noise's SymmetricState).

@@ -29,7 +29,7 @@ void Peer::set_persistent_interval(seconds interval, Now now, Actions& out) {
 }
 
 void Peer::set_static_static(Secret<32> static_static, MonotonicTime now) {
-    static_static_ = std::move(static_static);
+    *static_static_ = std::move(static_static);
     slots_.clear(now);
     drop_initiation(now);
     cookies_.clear();

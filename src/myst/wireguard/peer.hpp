@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "myst/base/locked.hpp"
 #include "myst/wireguard/actions.hpp"
 #include "myst/wireguard/agenda.hpp"
 #include "myst/wireguard/cookie.hpp"
@@ -18,7 +19,7 @@ namespace myst::wireguard {
 
 /// What the peers of one device share.
 struct PeerEnvironment {
-    std::optional<Identity> identity;
+    std::optional<Locked<Identity>> identity;
     IndexTable indexes;
     TimestampSource timestamps;
     Agenda agenda;  ///< an entry is never later than its peer's `next_deadline`
@@ -45,7 +46,7 @@ public:
     [[nodiscard]] PeerId id() const { return id_; }
     [[nodiscard]] const TunnelKey& key() const { return key_; }
     [[nodiscard]] const std::optional<Endpoint>& endpoint() const { return endpoint_; }
-    [[nodiscard]] const Secret<32>& preshared_key() const { return preshared_; }
+    [[nodiscard]] const Secret<32>& preshared_key() const { return *preshared_; }
     [[nodiscard]] seconds persistent_interval() const { return timers_.persistent_interval(); }
     [[nodiscard]] const PeerCounters& counters() const { return counters_; }
     [[nodiscard]] const KeypairSlots& keypairs() const { return slots_; }
@@ -55,7 +56,7 @@ public:
     void set_meter(std::shared_ptr<Meter> meter) { meter_ = std::move(meter); }
     [[nodiscard]] Meter* meter() const { return meter_.get(); }
     /// For handshakes from now on; zeros: none.
-    void set_preshared_key(Secret<32> key) { preshared_ = std::move(key); }
+    void set_preshared_key(Secret<32> key) { *preshared_ = std::move(key); }
     /// Starts to send what waits.
     void set_endpoint(const Endpoint& endpoint, Now now, Actions& out);
     /// The source is no address of ours any more.
@@ -115,8 +116,8 @@ private:
 
     PeerId id_;
     TunnelKey key_;
-    Secret<32> static_static_;
-    Secret<32> preshared_;
+    Locked<Secret<32>> static_static_;
+    Locked<Secret<32>> preshared_;
     PeerEnvironment& environment_;
     CookieGenerator cookies_;
     KeypairSlots slots_;
@@ -127,10 +128,10 @@ private:
     std::vector<Bytes> staged_;  ///< the oldest first; few, and mostly none
     std::shared_ptr<Meter> meter_;
 
-    std::unique_ptr<InitiatorState> initiation_;  ///< ours, until the response
-    Deadline handshake_sent_;                     ///< the last initiation or response of ours
-    Deadline wished_;                             ///< when somebody last wanted a session
-    bool refreshed_on_receive_ = false;           ///< for the present key
+    std::optional<Locked<InitiatorState>> initiation_;  ///< ours, until the response
+    Deadline handshake_sent_;                           ///< the last initiation or response of ours
+    Deadline wished_;                                   ///< when somebody last wanted a session
+    bool refreshed_on_receive_ = false;                 ///< for the present key
 
     Timestamp greatest_timestamp_{};  ///< of the peer's initiations
     Deadline initiation_accepted_;

@@ -17,13 +17,13 @@ void Peer::begin_handshake(Reason reason, bool fresh_source, Now now, Actions& o
 void Peer::send_initiation(bool fresh_source, Now now, Actions& out) {
     drop_initiation(now.steady);
     const auto index = environment_.indexes.add(id_, now.steady);
-    auto made = make_initiation(*environment_.identity, key_, static_static_, environment_.timestamps.next(now.wall),
+    auto made = make_initiation(**environment_.identity, key_, *static_static_, environment_.timestamps.next(now.wall),
                                 index, environment_.rng);
     if (!made) {
         environment_.indexes.remove(index, now.steady);
         return;
     }
-    initiation_ = std::make_unique<InitiatorState>(std::move(made->state));
+    initiation_.emplace(std::move(made->state));
     auto message = made->message.encode();
     timers_.initiation_sent(now.steady, jitter());
     send_message(message, fresh_source, now, out);
@@ -41,7 +41,7 @@ void Peer::retry_or_give_up(Now now, Actions& out) {
 
 void Peer::drop_initiation(MonotonicTime now) {
     if (!initiation_) return;
-    environment_.indexes.remove(initiation_->sender, now);
+    environment_.indexes.remove((*initiation_)->sender, now);
     initiation_.reset();
 }
 
@@ -55,12 +55,12 @@ void Peer::send_message(std::span<std::uint8_t> message, bool fresh_source, Now 
 }
 
 bool Peer::handle_initiation(OpenedInitiation opened, const Endpoint& from, Now now, Actions& out) {
-    const auto time = open_timestamp(opened, static_static_);
+    const auto time = open_timestamp(opened, *static_static_);
     if (!time || *time <= greatest_timestamp_) return false;
     if (initiation_accepted_ && now.steady - *initiation_accepted_ < kInitiationInterval) return false;
     const auto remote = opened.message.sender;
     const auto index = environment_.indexes.add(id_, now.steady);
-    auto made = make_response(std::move(opened), preshared_, index, environment_.rng);
+    auto made = make_response(std::move(opened), *preshared_, index, environment_.rng);
     if (!made) {
         environment_.indexes.remove(index, now.steady);
         return false;
@@ -76,11 +76,11 @@ bool Peer::handle_initiation(OpenedInitiation opened, const Endpoint& from, Now 
 }
 
 bool Peer::handle_response(const Response& response, const Endpoint& from, Now now, Actions& out) {
-    if (!initiation_ || response.receiver != initiation_->sender || !environment_.identity) return false;
-    auto keys = open_response(*initiation_, *environment_.identity, preshared_, response);
+    if (!initiation_ || response.receiver != (*initiation_)->sender || !environment_.identity) return false;
+    auto keys = open_response(**initiation_, **environment_.identity, *preshared_, response);
     if (!keys) return false;
     // The index goes over to the keypair.
-    const Keypair::Indexes indexes{initiation_->sender, response.sender};
+    const Keypair::Indexes indexes{(*initiation_)->sender, response.sender};
     initiation_.reset();
     handshake_received(kResponseSize, from, now.steady);
     slots_.add_as_initiator(add_keypair(std::move(*keys), indexes, true, now.steady), now.steady);

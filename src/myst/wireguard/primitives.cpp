@@ -193,12 +193,38 @@ Secret<32> make_private_key(Rng& rng) {
     return key;
 }
 
-AgreementKey::AgreementKey(const Secret<32>& private_key)
-    : key_(EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, nullptr, private_key.expose().data(), 32)),
-      context_(EVP_PKEY_CTX_new_from_pkey(nullptr, key_.get(), nullptr)) {
+namespace {
+
+/// With the public key it does not have to be computed.
+EVP_PKEY* handle_of(const Secret<32>& private_key, const TunnelKey& public_key) {
+    // OpenSSL reads them only.
+    const OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PRIV_KEY,
+                                          const_cast<std::uint8_t*>(private_key.expose().data()), 32),
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, const_cast<std::uint8_t*>(public_key.bytes.data()),
+                                          32),
+        OSSL_PARAM_construct_end()};
+    const std::unique_ptr<EVP_PKEY_CTX, Deleter<EVP_PKEY_CTX_free>> context(
+        EVP_PKEY_CTX_new_from_name(nullptr, "X25519", nullptr));
+    CHECK(context != nullptr && EVP_PKEY_fromdata_init(context.get()) == 1);
+    EVP_PKEY* key = nullptr;
+    CHECK(EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_KEYPAIR, const_cast<OSSL_PARAM*>(parameters)) == 1);
+    return key;
+}
+
+}  // namespace
+
+AgreementKey::AgreementKey(evp_pkey_st* key)
+    : key_(key), context_(EVP_PKEY_CTX_new_from_pkey(nullptr, key_.get(), nullptr)) {
     CHECK(key_ != nullptr && context_ != nullptr);
     CHECK(EVP_PKEY_derive_init(context_.get()) == 1);
 }
+
+AgreementKey::AgreementKey(const Secret<32>& private_key)
+    : AgreementKey(EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, nullptr, private_key.expose().data(), 32)) {}
+
+AgreementKey::AgreementKey(const Secret<32>& private_key, const TunnelKey& public_key)
+    : AgreementKey(handle_of(private_key, public_key)) {}
 
 TunnelKey AgreementKey::public_key() const {
     TunnelKey key;

@@ -34,17 +34,21 @@ void derive_keys(BytesView chaining_key, BytesView input, std::initializer_list<
 void clamp(Secret<32>& private_key);
 /// A fresh private key, clamped.
 [[nodiscard]] Secret<32> make_private_key(Rng& rng);
-/// A private key for more than one use (X25519, RFC 7748): to get one ready takes as long as an agreement. One thread
-/// at a time.
+/// A private key in use (X25519, RFC 7748), for some agreements in a row; wiped afterwards, but not in locked memory. One
+/// thread at a time.
 class AgreementKey {
 public:
+    /// Takes as long as an agreement, since the public key is computed.
     explicit AgreementKey(const Secret<32>& private_key);
+    /// With the public key that belongs to it.
+    AgreementKey(const Secret<32>& private_key, const TunnelKey& public_key);
 
     [[nodiscard]] TunnelKey public_key() const;
     /// The shared secret; none if it is zero, which a point of low order makes it.
     [[nodiscard]] std::optional<Secret<32>> agree(const TunnelKey& peer) const;
 
 private:
+    explicit AgreementKey(evp_pkey_st* key);
     struct Free {
         void operator()(evp_pkey_st* key) const;
         void operator()(evp_pkey_ctx_st* context) const;

@@ -88,20 +88,16 @@ private:
     }
 };
 
-void append_line(std::string& out, std::string_view key, std::string_view value) {
+void append_line(SecretText& out, std::string_view key, std::string_view value) {
     out.append(key).append("=").append(value).append("\n");
 }
 
-void append_number(std::string& out, std::string_view key, std::uint64_t value) {
+void append_number(SecretText& out, std::string_view key, std::uint64_t value) {
     append_line(out, key, std::to_string(value));
 }
 
-/// Digit by digit into a text that has room for them, so that no copies of a key are left behind.
-void append_hex(std::string& out, std::string_view key, BytesView bytes) {
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    out.append(key).append("=");
-    for (const auto byte : bytes) out.append(1, kDigits[byte >> 4]).append(1, kDigits[byte & 15]);
-    out.append("\n");
+void append_hex(SecretText& out, std::string_view key, BytesView bytes) {
+    out.append(key).append("=").append_hex(bytes).append("\n");
 }
 
 std::size_t estimated_size(const DeviceStatus& status) {
@@ -110,7 +106,7 @@ std::size_t estimated_size(const DeviceStatus& status) {
     return size;
 }
 
-void append_peer(std::string& out, const PeerStatus& peer) {
+void append_peer(SecretText& out, const PeerStatus& peer) {
     append_hex(out, "public_key", peer.key.view());
     append_hex(out, "preshared_key", peer.preshared_key.expose());
     append_line(out, "protocol_version", "1");
@@ -149,14 +145,14 @@ Result<UapiRequest> parse_uapi_request(std::string_view text) {
     return std::move(reader.request);
 }
 
-std::string print_uapi_status(const DeviceStatus& status) {
-    std::string out;
+SecretText print_uapi_status(const DeviceStatus& status) {
+    SecretText out;
     out.reserve(estimated_size(status));
     if (status.private_key) append_hex(out, "private_key", status.private_key->expose());
     if (status.listen_port != 0) append_number(out, "listen_port", status.listen_port);
     if (status.fwmark != 0) append_number(out, "fwmark", status.fwmark);
     for (const auto& peer : status.peers) append_peer(out, peer);
-    out += print_uapi_errno(0);
+    out.append(print_uapi_errno(0));
     return out;
 }
 

@@ -1,5 +1,5 @@
 // WireGuard's text protocol for settings (https://www.wireguard.com/xplatform/): reading requests, printing answers.
-// Texts with a private key in them are the caller's to wipe; errors never quote a value. Any thread.
+// Errors never quote a value. Any thread.
 #pragma once
 
 #include <optional>
@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "myst/base/secret.hpp"
+#include "myst/base/secret_text.hpp"
 #include "myst/wireguard/endpoint.hpp"
 #include "myst/wireguard/timestamp.hpp"
 
@@ -68,7 +69,7 @@ struct DeviceStatus {
 };
 
 /// The answer to a get request.
-[[nodiscard]] std::string print_uapi_status(const DeviceStatus& status);
+[[nodiscard]] SecretText print_uapi_status(const DeviceStatus& status);
 /// The answer to a set request, or to one that failed; `error` is 0 or an errno.
 [[nodiscard]] std::string print_uapi_errno(int error);
 

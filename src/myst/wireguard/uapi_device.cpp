@@ -89,13 +89,13 @@ DeviceStatus uapi_status(const Device& device, const SocketSettings& socket) {
     return status;
 }
 
-std::string answer_uapi(Device& device, SocketSettings& socket, std::string_view request, Now now, Actions& out) {
+SecretText answer_uapi(Device& device, SocketSettings& socket, std::string_view request, Now now, Actions& out) {
     auto parsed = parse_uapi_request(request);
-    if (!parsed) return print_uapi_errno(EINVAL);
+    if (!parsed) return SecretText(print_uapi_errno(EINVAL));
     if (std::holds_alternative<GetRequest>(*parsed)) return print_uapi_status(uapi_status(device, socket));
     const auto applied = apply_uapi(device, socket, std::get<SetRequest>(std::move(*parsed)), now, out);
-    if (applied) return print_uapi_errno(0);
-    return print_uapi_errno(applied.error().code == ErrorCode::limit_exceeded ? ENOSPC : EINVAL);
+    if (applied) return SecretText(print_uapi_errno(0));
+    return SecretText(print_uapi_errno(applied.error().code == ErrorCode::limit_exceeded ? ENOSPC : EINVAL));
 }
 
 }  // namespace myst::wireguard

@@ -20,8 +20,8 @@ struct SocketSettings {
 [[nodiscard]] Result<> apply_uapi(Device& device, SocketSettings& socket, SetRequest request, Now now, Actions& out);
 [[nodiscard]] DeviceStatus uapi_status(const Device& device, const SocketSettings& socket);
 
-/// Reads a request, carries it out and gives the answer, which may hold keys and is the caller's to wipe.
-[[nodiscard]] std::string answer_uapi(Device& device, SocketSettings& socket, std::string_view request, Now now,
-                                      Actions& out);
+/// Reads a request, carries it out and gives the answer, which may hold keys.
+[[nodiscard]] SecretText answer_uapi(Device& device, SocketSettings& socket, std::string_view request, Now now,
+                                     Actions& out);
 
 }  // namespace myst::wireguard

@@ -21,7 +21,7 @@ protected:
     Actions actions;
 
     std::string ask(const std::string& lines) {
-        return answer_uapi(pair.a.device(), socket, lines + "\n", pair.clock.now(), actions);
+        return std::string(answer_uapi(pair.a.device(), socket, lines + "\n", pair.clock.now(), actions).view());
     }
     std::string set(const std::string& lines) { return ask("set=1\n" + lines); }
     std::string peer_line(const TunnelKey& key) { return "public_key=" + key.hex() + "\n"; }
