@@ -56,7 +56,8 @@ KeypairPtr Peer::keypair_to_send(MonotonicTime now) const {
 void Peer::sent(const Traffic& traffic, Now now, Actions& out) {
     counters_.sent_bytes += traffic.wire_bytes;
     timers_.anything_sent(now.steady);
-    if (traffic.has_data) timers_.data_sent(now.steady, jitter());
+    // Chance costs a system call: none is drawn while the deadline stands.
+    if (traffic.has_data && !timers_.new_handshake) timers_.data_sent(now.steady, jitter());
     rekey_if_used_up(now, out);
     agenda_item_.no_later(timers_.next());
 }
