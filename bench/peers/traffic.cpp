@@ -3,16 +3,12 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
 #include <memory>
-#include <string>
 #include <thread>
 
 #include "crowd.hpp"
@@ -46,9 +42,10 @@ wireguard::Now now() {
 /// A tunnel and the thread that carries it, in the caller's namespace.
 class RunningTunnel {
 public:
-    explicit RunningTunnel(const std::filesystem::path& folder) : socket_(folder / "peers0.sock") {
+    explicit RunningTunnel(wireguard::SetRequest settings) {
         stop_.reset(::eventfd(0, EFD_CLOEXEC));
-        tunnel_ = dataplane::Tunnel::create({"peers0", {}, folder}, rng_).value();
+        tunnel_ = dataplane::Tunnel::create({"peers0", {}, ""}, rng_).value();
+        CHECK(tunnel_->set(std::move(settings)));
         thread_ = std::thread([this] { CHECK(tunnel_->run(stop_.get(), [] { return false; })); });
     }
     RunningTunnel(const RunningTunnel&) = delete;
@@ -66,27 +63,9 @@ public:
         CHECK(::clock_gettime(clock, &used) == 0);
         return seconds(used.tv_sec) + nanoseconds(used.tv_nsec);
     }
-    /// A request of the text protocol, which must succeed.
-    void tell(std::string_view request) const {
-        sockaddr_un address{};
-        address.sun_family = AF_UNIX;
-        std::copy(socket_.native().begin(), socket_.native().end(), address.sun_path);
-        const sys::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-        CHECK(::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
-        while (!request.empty()) {
-            const auto written = ::send(fd.get(), request.data(), request.size(), MSG_NOSIGNAL);
-            CHECK(written > 0);
-            request.remove_prefix(static_cast<std::size_t>(written));
-        }
-        std::string answer(64, '\0');
-        answer.resize(
-            static_cast<std::size_t>(std::max<ssize_t>(::recv(fd.get(), answer.data(), answer.size(), 0), 0)));
-        CHECK(answer == "errno=0\n\n");
-    }
 
 private:
     crypto::SystemRng rng_;
-    std::filesystem::path socket_;
     sys::Fd stop_;
     std::unique_ptr<dataplane::Tunnel> tunnel_;
     std::thread thread_;
@@ -137,13 +116,8 @@ private:
 
 class ManyFlows {
 public:
-    ManyFlows(std::size_t peers, const std::filesystem::path& folder)
-        : crowd_(peers, wireguard::public_key_of(key_), rng_), tunnel_(folder), inside_(kInnerPort) {
-        std::string request = "set=1\nprivate_key=" + to_hex(key_.expose()) + "\nlisten_port=" + std::to_string(kPort);
-        for (std::size_t i = 0; i < peers; ++i) {
-            request += "\npublic_key=" + crowd_.key(i).hex() + "\nallowed_ip=" + Crowd::address(i).to_string() + "/32";
-        }
-        tunnel_.tell(request + "\n\n");
+    explicit ManyFlows(std::size_t peers)
+        : crowd_(peers, wireguard::public_key_of(key_), rng_), tunnel_(settings()), inside_(kInnerPort) {
         auto links = sys::Netlink::open().value();
         const auto interface = links.link("peers0").value();
         CHECK(links.add_address(interface.index, kOwn.to_string(), 8));  // the members' addresses are within it
@@ -160,6 +134,18 @@ public:
     }
 
 private:
+    [[nodiscard]] wireguard::SetRequest settings() const {
+        wireguard::SetRequest request;
+        request.private_key = key_.clone();
+        request.listen_port = kPort;
+        for (std::size_t i = 0; i < crowd_.size(); ++i) {
+            wireguard::PeerRequest peer;
+            peer.key = crowd_.key(i);
+            peer.allowed_ips.push_back({wireguard::IpPrefix::of(Crowd::address(i), 32)});
+            request.peers.push_back(std::move(peer));
+        }
+        return request;
+    }
     /// Operations per second of the tunnel's processor time.
     template <class Work>
     [[nodiscard]] double per_second(std::size_t operations, Work work) {
@@ -265,14 +251,10 @@ Result<boost::json::object> measure_traffic(std::size_t peers) {
     auto where = sys::NetworkNamespace::create();
     if (!where) return forward_error(where);
     if (::access("/dev/net/tun", R_OK | W_OK) != 0) return fail(ErrorCode::unavailable, "there is no /dev/net/tun");
-    std::string folder = std::filesystem::temp_directory_path() / "myst-bench-XXXXXX";
-    CHECK(::mkdtemp(folder.data()) != nullptr);
-    auto figures = where->run([&]() -> Result<boost::json::object> {
+    return where->run([peers]() -> Result<boost::json::object> {
         if (auto done = set_up_loopback(); !done) return forward_error(done);
-        return std::make_unique<ManyFlows>(peers, folder)->run();
+        return std::make_unique<ManyFlows>(peers)->run();
     });
-    std::filesystem::remove_all(folder);
-    return figures;
 }
 
 }  // namespace myst::bench
