@@ -59,8 +59,8 @@ Result<std::unique_ptr<Tunnel>> Tunnel::create(const Settings& settings, Rng& rn
         if (!opened) return forward_error(opened);
         uapi.emplace(std::move(*opened));
     }
-    return std::unique_ptr<Tunnel>(
-        new Tunnel(std::move(*tun), std::move(*mtu), std::move(*link), std::move(uapi), settings, rng, std::move(aead)));
+    return std::unique_ptr<Tunnel>(new Tunnel(std::move(*tun), std::move(*mtu), std::move(*link), std::move(uapi),
+                                              settings, rng, std::move(aead)));
 }
 
 Tunnel::Tunnel(sys::TunDevice tun, sys::MtuWatch mtu, UdpLink link, std::optional<UapiServer> uapi,

@@ -58,8 +58,8 @@ public:
     [[nodiscard]] std::size_t mtu() const { return sealer_.mtu(); }
 
 private:
-    Tunnel(sys::TunDevice tun, sys::MtuWatch mtu, UdpLink link, std::optional<UapiServer> uapi, const Settings& settings,
-           Rng& rng, std::unique_ptr<wireguard::Aead> aead);
+    Tunnel(sys::TunDevice tun, sys::MtuWatch mtu, UdpLink link, std::optional<UapiServer> uapi,
+           const Settings& settings, Rng& rng, std::unique_ptr<wireguard::Aead> aead);
     [[nodiscard]] Result<> watch_descriptors(int wake);
     /// Does what one descriptor that is ready asks for. False: the end.
     [[nodiscard]] bool attend(int fd, std::uint32_t events, int wake, const std::function<bool()>& woken);

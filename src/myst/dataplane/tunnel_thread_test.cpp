@@ -144,9 +144,8 @@ TEST_F(TunnelThreadTest, TheInterfaceMayBeMovedAndTheSocketsStay) {
         auto link = links->link("inner");
         return link ? links->set_mtu(link->index, 1'337) : Result<>(forward_error(link));
     }));
-    EXPECT_TRUE(eventually([&] {
-        return thread->call([](Tunnel& tunnel) -> Result<std::size_t> { return tunnel.mtu(); }) == 1'337U;
-    }));
+    EXPECT_TRUE(eventually(
+        [&] { return thread->call([](Tunnel& tunnel) -> Result<std::size_t> { return tunnel.mtu(); }) == 1'337U; }));
     // A port that it takes now is one of the namespace outside.
     ASSERT_TRUE(thread->call([](Tunnel& tunnel) {
         wireguard::SetRequest request;

@@ -117,10 +117,8 @@ private:
         for (bool quiet = false; !quiet;) {
             const auto sent = std::exchange(hub_.outbox, {});
             const auto same = std::exchange(walked_.outbox, {});
-            EXPECT_TRUE(
-                std::equal(sent.begin(), sent.end(), same.begin(), same.end(), [](const Sent& a, const Sent& b) {
-                    return a.to == b.to && a.bytes == b.bytes;
-                }));
+            EXPECT_TRUE(std::equal(sent.begin(), sent.end(), same.begin(), same.end(),
+                                   [](const Sent& a, const Sent& b) { return a.to == b.to && a.bytes == b.bytes; }));
             count += sent.size();
             for (const auto& one : sent) {
                 if (!rng_.chance(200)) spokes_[one.to.address.bytes[3]]->receive(one);

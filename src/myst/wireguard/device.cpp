@@ -22,8 +22,7 @@ void Device::set_private_key(Secret<32> key, MonotonicTime now) {
         if (const auto self = find_peer(identity()->public_key)) remove_peer(*self, now);
     }
     peers_.for_each([&](std::uint32_t, const std::unique_ptr<Peer>& peer) {
-        auto shared = identity() != nullptr ? identity()->agree(peer->key())
-                                            : std::optional<Secret<32>>(std::in_place);
+        auto shared = identity() != nullptr ? identity()->agree(peer->key()) : std::optional<Secret<32>>(std::in_place);
         CHECK(shared.has_value());  // keys of low order are no peers
         peer->set_static_static(std::move(*shared), now);
     });
@@ -36,8 +35,8 @@ Result<PeerId> Device::add_peer(const TunnelKey& key) {
         return fail(ErrorCode::invalid_argument, "a device cannot be its own peer");
     }
     // Without a key of our own any other does for the question whether the peer's is of low order.
-    auto shared = identity() != nullptr ? identity()->agree(key)
-                                        : shared_secret(make_private_key(environment_.rng), key);
+    auto shared =
+        identity() != nullptr ? identity()->agree(key) : shared_secret(make_private_key(environment_.rng), key);
     if (!shared) return fail(ErrorCode::invalid_argument, "not a usable public key");
     const PeerId id{++last_id_};
     *peers_.insert(number_of(id)).first = std::make_unique<Peer>(id, key, std::move(*shared), environment_);

@@ -34,8 +34,8 @@ void derive_keys(BytesView chaining_key, BytesView input, std::initializer_list<
 void clamp(Secret<32>& private_key);
 /// A fresh private key, clamped.
 [[nodiscard]] Secret<32> make_private_key(Rng& rng);
-/// A private key in use (X25519, RFC 7748), for some agreements in a row; wiped afterwards, but not in locked memory. One
-/// thread at a time.
+/// A private key in use (X25519, RFC 7748), for some agreements in a row; wiped afterwards, but not in locked memory.
+/// One thread at a time.
 class AgreementKey {
 public:
     /// Takes as long as an agreement, since the public key is computed.
