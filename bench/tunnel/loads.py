@@ -16,6 +16,8 @@ PACE = "1G"  # of the load that is the same for all
 SMALL = 64
 LARGE = 1392  # fills a packet of 1420 bytes
 PINGS_PER_SECOND = 100
+CONGESTION = "cubic"  # of TCP, Linux's default, whatever this machine's is
+HAS_BBR = "bbr" in Path("/proc/sys/net/ipv4/tcp_available_congestion_control").read_text().split()
 
 
 class LoadFailed(Exception):
@@ -67,6 +69,8 @@ class Run:
 
 def iperf(tunnel, seconds, *arguments, beside=None):
     """Runs iperf3 through the tunnel, and `beside`, if given, while it does."""
+    if not {"-u", "-C"} & set(arguments):
+        arguments += ("-C", CONGESTION)
     client = tunnel.enter(CLIENT, "iperf3", "-c", tunnel.target, "-p", tunnel.port, "-J", "-t", seconds, *arguments)
     with subprocess.Popen(tunnel.enter(SERVER, "iperf3", "-s", "-1", "--forceflush"), stdout=subprocess.PIPE,
                           text=True) as server:
@@ -112,6 +116,11 @@ def one_flow(tunnel, seconds):
             "retransmits": run.end["sum_sent"]["retransmits"]}
 
 
+def one_flow_with_bbr(tunnel, seconds):
+    """Each super-packet waits for a timer of the sender's."""
+    return {"tcp1_bbr_bit_per_s": iperf(tunnel, seconds, "-C", "bbr").bit_per_s} if HAS_BBR else {}
+
+
 def four_flows(tunnel, seconds):
     return {"tcp4_bit_per_s": iperf(tunnel, seconds, "-P", "4").bit_per_s}
 
@@ -150,7 +159,7 @@ def paced(tunnel, seconds):
     return figures | (latencies("loaded_latency", run.beside) if run.beside else {})
 
 
-LOADS = (one_flow, four_flows, reverse, both_ways, large_datagrams, small_datagrams, idle, paced)
+LOADS = (one_flow, one_flow_with_bbr, four_flows, reverse, both_ways, large_datagrams, small_datagrams, idle, paced)
 
 
 def measure(name, tunnel, seconds):

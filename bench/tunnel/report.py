@@ -20,6 +20,7 @@ class Row:
 
 ROWS = (
     Row("tcp1_bit_per_s", "one TCP flow, Gbit/s", 1e-9, "tcp1"),
+    Row("tcp1_bbr_bit_per_s", "one TCP flow with bbr, Gbit/s", 1e-9, "tcp1_bbr"),
     Row("tcp4_bit_per_s", "four TCP flows, Gbit/s", 1e-9, "tcp4"),
     Row("reverse_bit_per_s", "one, the other way, Gbit/s", 1e-9, "reverse"),
     Row("bidir_bit_per_s", "one each way, sum, Gbit/s", 1e-9, "bidir"),

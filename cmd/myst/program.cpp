@@ -6,7 +6,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <fstream>
 
 #include "myst/base/check.hpp"
@@ -107,19 +106,12 @@ ProgramResult Program::finish() {
 }
 
 Daemon::Daemon() {
-    std::string name = std::filesystem::temp_directory_path().string() + "/myst-console-XXXXXX";
-    CHECK(::mkdtemp(name.data()) != nullptr);
-    directory_ = name;
-    std::ofstream(directory_ + "/api-token") << api::test_support::kToken;
-    std::ofstream(directory_ + "/api-address") << server.url() << "\n";
-}
-
-Daemon::~Daemon() {
-    std::filesystem::remove_all(directory_);
+    std::ofstream(directory() + "/api-token") << api::test_support::kToken;
+    std::ofstream(directory() + "/api-address") << server.url() << "\n";
 }
 
 std::vector<std::string> Daemon::with_globals(std::vector<std::string> arguments) const {
-    arguments.insert(arguments.begin(), {"--data-dir", directory_});
+    arguments.insert(arguments.begin(), {"--data-dir", directory()});
     return arguments;
 }
 

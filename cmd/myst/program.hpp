@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "myst/api/test_support/running_server.hpp"
+#include "myst/base/test_support/temporary_directory.hpp"
 
 namespace myst::console::test_support {
 
@@ -45,7 +46,6 @@ private:
 class Daemon {
 public:
     Daemon();
-    ~Daemon();
     Daemon(const Daemon&) = delete;
     Daemon& operator=(const Daemon&) = delete;
 
@@ -53,13 +53,13 @@ public:
     [[nodiscard]] ProgramResult myst(std::vector<std::string> arguments) const;
     /// The arguments with those that lead to this daemon in front.
     [[nodiscard]] std::vector<std::string> with_globals(std::vector<std::string> arguments) const;
-    [[nodiscard]] const std::string& directory() const { return directory_; }
+    [[nodiscard]] const std::string& directory() const { return directory_.path(); }
 
     api::test_support::RunningServer server;
     api::test_support::FakeControl& node = server.node;
 
 private:
-    std::string directory_;
+    TemporaryDirectory directory_;
 };
 
 }  // namespace myst::console::test_support

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 from pathlib import Path
 
@@ -68,6 +69,12 @@ def exit_tables(pid):
         except FileNotFoundError:
             continue
     return "\n".join(texts)
+
+
+def exit_peers(tables):
+    """The addresses inside the tunnel that the exit's filter lets in, of what `exit_tables` gave."""
+    peers = re.search(r"set peers \{[^}]*elements = \{([^}]*)\}", tables)
+    return {address.strip() for address in peers[1].split(",")} if peers else set()
 
 
 def userspace_peers(namespace):

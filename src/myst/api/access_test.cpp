@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "myst/base/test_support/temporary_directory.hpp"
 #include "myst/crypto/system_rng.hpp"
 
 namespace myst::api {
@@ -15,16 +16,6 @@ namespace {
 
 class Access : public testing::Test {
 protected:
-    void SetUp() override {
-        std::string name = testing::TempDir() + "access-XXXXXX";
-        ASSERT_NE(::mkdtemp(name.data()), nullptr);
-        directory_ = name;
-        path_ = directory_ + "/api-token";
-    }
-    void TearDown() override {
-        ::unlink(path_.c_str());
-        ::rmdir(directory_.c_str());
-    }
     [[nodiscard]] std::string content() const {
         std::ifstream file(path_);
         return {std::istreambuf_iterator<char>(file), {}};
@@ -34,8 +25,8 @@ protected:
         ASSERT_EQ(::chmod(path_.c_str(), mode), 0);
     }
 
-    std::string directory_;
-    std::string path_;
+    TemporaryDirectory directory_;
+    std::string path_ = directory_.path() + "/api-token";
     crypto::SystemRng rng_;
 };
 

@@ -1,10 +1,8 @@
 #include "myst/app/database.hpp"
 
-#include <unistd.h>
-#include <filesystem>
-
 #include <gtest/gtest.h>
 
+#include "myst/base/test_support/temporary_directory.hpp"
 #include "myst/crypto/system_rng.hpp"
 #include "myst/db/admission.hpp"
 #include "myst/runtime/run_task.hpp"
@@ -115,10 +113,9 @@ Task<> wait_for_node_record(RecordDatabase& database, TaskGroup& tasks, Result<c
 }
 
 TEST(OwnNodeRecord, CarriesTheWorkThatRelaysAskOfStrangers) {
-    std::string folder = (std::filesystem::temp_directory_path() / "myst_app_XXXXXX").string();
-    ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+    const TemporaryDirectory folder;
     auto config = with_url("ws://127.0.0.1:7777", true);
-    config.data_dir = folder;
+    config.data_dir = folder.path();
     config.db.listen = "127.0.0.1:0";
     config.db.min_pow_bits = 8;
     SystemClock clock;
@@ -139,7 +136,6 @@ TEST(OwnNodeRecord, CarriesTheWorkThatRelaysAskOfStrangers) {
     policy.min_pow_bits = 8;
     EXPECT_FALSE(db::check_work(*record, policy));
     database->reset();
-    std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -49,7 +49,7 @@ public:
 
 private:
     [[nodiscard]] T& get() const { return *std::launder(reinterpret_cast<T*>(memory_)); }
-    void* memory_;
+    void* memory_ = nullptr;
 };
 
 }  // namespace myst

@@ -17,8 +17,8 @@ namespace {
 constexpr std::size_t kMemory = Sealer::kMemory + Outgoing::kMemory + Incoming::kMemory + 3 * std::size_t{64};
 /// Of messages that are no data: one computation, which takes as long as hundreds of packets, or 8 cookies.
 constexpr std::uint64_t kHandshakeWorkPerTurn = 128;
-constexpr milliseconds kShortestWait{5};  ///< timers need not be more exact
-constexpr std::size_t kTurnsBetweenLooks = 64;
+constexpr milliseconds kShortestWait{5};       ///< timers need not be more exact
+constexpr std::size_t kTurnsBetweenLooks = 4;  ///< at other descriptors than those of packets
 constexpr milliseconds kLongestWait{1'000};
 
 wireguard::Now now() {
@@ -100,7 +100,7 @@ Result<> Tunnel::run(int wake, const std::function<bool()>& woken) {
     for (std::size_t turns = 0;; ++turns) {
         const bool busy = turn();
         if (busy && turns % kTurnsBetweenLooks != 0) continue;
-        std::array<epoll_event, 8> events;
+        std::array<epoll_event, 8> events{};
         const int count = ::epoll_wait(poll_.get(), events.data(), events.size(), busy ? 0 : wait_milliseconds(now()));
         if (count < 0 && errno != EINTR) return sys::fail_errno("waiting for packets", errno);
         for (int i = 0; i < count; ++i) {

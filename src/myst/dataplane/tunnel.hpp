@@ -66,7 +66,6 @@ private:
     /// One turn of everything; whether there is more to do at once.
     [[nodiscard]] bool turn();
     void handle_handshakes(wireguard::Now now);
-    void keep_time(wireguard::Now now);
     void carry_out(wireguard::Actions& actions);
     void seal_and_send(const wireguard::SealAndSend& action);
     [[nodiscard]] SecretText answer(std::string_view request);

@@ -1,5 +1,6 @@
 // Two interfaces of ours in network namespaces of the test's own, set up as `wg` does it. Needs root and /dev/net/tun.
 #include "myst/dataplane/tunnel.hpp"
+#include "myst/base/test_support/temporary_directory.hpp"
 
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -7,7 +8,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <filesystem>
 #include <future>
 #include <numeric>
 #include <thread>
@@ -102,9 +102,6 @@ protected:
         if (!left || ::access("/dev/net/tun", R_OK | W_OK) != 0) GTEST_SKIP() << "needs root and /dev/net/tun";
         left_.emplace(*left);
         right_.emplace(sys::NetworkNamespace::create().value());
-        std::string folder = ::testing::TempDir() + "myst-tunnel-XXXXXX";
-        ASSERT_NE(::mkdtemp(folder.data()), nullptr);
-        folder_ = folder;
         ASSERT_TRUE(left_->run([this]() -> Result<> {
             auto links = sys::Netlink::open();
             if (!links) return forward_error(links);
@@ -113,10 +110,7 @@ protected:
         ASSERT_TRUE(set_up(*left_, "out", "11.0.0.1", "fd00::1"));
         ASSERT_TRUE(set_up(*right_, "out", "11.0.0.2", "fd00::2"));
     }
-    void TearDown() override {
-        ends_.clear();
-        if (!folder_.empty()) std::filesystem::remove_all(folder_);
-    }
+    void TearDown() override { ends_.clear(); }
 
     static Result<> set_up(const sys::NetworkNamespace& where, const std::string& link, const std::string& v4,
                            const std::string& v6) {
@@ -143,7 +137,7 @@ protected:
     }
     void start(const sys::NetworkNamespace& where, const std::string& name, const Secret<32>& own,
                const Secret<32>& other, const std::string& allowed, const std::string& more) {
-        ends_.push_back(std::make_unique<End>(where, Tunnel::Settings{name, GetParam().offloads, folder_}));
+        ends_.push_back(std::make_unique<End>(where, Tunnel::Settings{name, GetParam().offloads, folder_.path()}));
         const auto started = ends_.back()->start();
         ASSERT_TRUE(started) << started.error().describe();
         const auto peer = wireguard::public_key_of(other);
@@ -190,7 +184,7 @@ protected:
 
     std::optional<sys::NetworkNamespace> left_;
     std::optional<sys::NetworkNamespace> right_;
-    std::string folder_;
+    TemporaryDirectory folder_;
     crypto::SystemRng rng_;
     std::vector<std::unique_ptr<End>> ends_;
 };
@@ -294,7 +288,7 @@ TEST_P(TunnelTest, WgSeesWhatItHasSet) {
     struct stat state {};
     ASSERT_EQ(::stat(left.socket_path().c_str(), &state), 0);
     EXPECT_EQ(state.st_mode & 0777U, 0600U);
-    End second(*right_, {"left", {}, folder_});
+    End second(*right_, {"left", {}, folder_.path()});
     EXPECT_EQ(second.start().error().code, ErrorCode::already_exists);
     ends_.front()->stop();
 }

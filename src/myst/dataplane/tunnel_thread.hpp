@@ -32,7 +32,7 @@ public:
     /// Whether nothing is carried any more: the interface was removed, or `stop` was called.
     [[nodiscard]] bool ended() const { return ended_.load(std::memory_order_acquire); }
     /// Runs `work`, which takes the tunnel and returns a Result, between two turns of the tunnel's thread, and waits
-    /// for it: for as long as a turn takes, less than a millisecond. io if the tunnel has ended. Not
+    /// for it: for as long as four turns take, about two milliseconds under full load. io if the tunnel has ended. Not
     /// to be called by `work`.
     template <class Work>
     [[nodiscard]] std::invoke_result_t<Work&, Tunnel&> call(Work work) {

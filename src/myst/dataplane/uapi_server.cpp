@@ -106,7 +106,7 @@ void UapiServer::attend(Client& client, const Handler& handler) {
 }
 
 void UapiServer::read_request(Client& client, const Handler& handler) {
-    std::array<char, 16'384> buffer;
+    std::array<char, 16'384> buffer{};
     for (;;) {
         const auto size = ::recv(client.socket.get(), buffer.data(), buffer.size(), 0);
         if (size < 0 && (errno == EAGAIN || errno == EINTR)) break;

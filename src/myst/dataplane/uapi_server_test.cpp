@@ -4,10 +4,9 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include <filesystem>
-
 #include <gtest/gtest.h>
 
+#include "myst/base/test_support/temporary_directory.hpp"
 #include "myst/wireguard/primitives.hpp"
 #include "myst/wireguard/test_support/fixtures.hpp"
 #include "myst/wireguard/test_support/memory_search.hpp"
@@ -17,20 +16,11 @@ namespace {
 
 class UapiServerTest : public ::testing::Test {
 protected:
-    UapiServerTest() {
-        std::string folder = ::testing::TempDir() + "myst-uapi-XXXXXX";
-        EXPECT_NE(::mkdtemp(folder.data()), nullptr);
-        folder_ = folder;
-        server.emplace(UapiServer::open("test0", folder_).value());
-    }
-    ~UapiServerTest() override {
-        server.reset();
-        std::filesystem::remove_all(folder_);
-    }
+    UapiServerTest() { server.emplace(UapiServer::open("test0", folder_.path()).value()); }
     [[nodiscard]] sys::Fd connect() const {
         sockaddr_un address{};
         address.sun_family = AF_UNIX;
-        const auto path = folder_ + "/test0.sock";
+        const auto path = folder_.path() + "/test0.sock";
         std::copy(path.begin(), path.end(), address.sun_path);
         sys::Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
         EXPECT_EQ(::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
@@ -57,7 +47,7 @@ protected:
         return answer;
     }
 
-    std::string folder_;
+    TemporaryDirectory folder_;
     std::optional<UapiServer> server;
 };
 

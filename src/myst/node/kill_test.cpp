@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "myst/base/failpoint.hpp"
+#include "myst/base/test_support/temporary_directory.hpp"
 #include "myst/node/test_support/fake_world.hpp"
 
 namespace myst::node::test {
@@ -38,12 +39,8 @@ bool killed_at(std::string_view prefix, unsigned visit, const std::function<void
 
 class KillTest : public testing::Test {
 protected:
-    KillTest() {
-        std::string name = (std::filesystem::temp_directory_path() / "myst_kill_XXXXXX").string();
-        folder_ = ::mkdtemp(name.data()) != nullptr ? name : "";
-    }
-    ~KillTest() override { std::filesystem::remove_all(folder_); }
-    std::filesystem::path folder_;
+    TemporaryDirectory directory_;
+    std::filesystem::path folder_ = directory_.path();
 };
 
 // ---- keys ----------------------------------------------------------------------------------------------------------

@@ -13,29 +13,22 @@
 #include <gtest/gtest.h>
 
 #include "myst/base/failpoint.hpp"
+#include "myst/base/test_support/temporary_directory.hpp"
 
 namespace myst::sys {
 namespace {
 
 class FileTest : public ::testing::Test {
 protected:
-    FileTest() {
-        std::string pattern = "/tmp/myst_file_test.XXXXXX";
-        directory_ = ::mkdtemp(pattern.data()) != nullptr ? pattern : "";
-    }
-    ~FileTest() override {
-        std::error_code ignored;
-        std::filesystem::remove_all(directory_, ignored);
-    }
-    [[nodiscard]] std::string path(const std::string& name) const { return directory_ + "/" + name; }
+    [[nodiscard]] std::string path(const std::string& name) const { return directory_.path() + "/" + name; }
     [[nodiscard]] std::size_t entries() const {
-        return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(directory_), {}));
+        return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(directory_.path()), {}));
     }
     static unsigned mode_of(const std::string& name) {
         struct stat info {};
         return ::stat(name.c_str(), &info) == 0 ? static_cast<unsigned>(info.st_mode & 07777) : 0;
     }
-    std::string directory_;
+    TemporaryDirectory directory_;
 };
 
 TEST_F(FileTest, WritesReplacesAndReads) {
@@ -62,7 +55,7 @@ TEST_F(FileTest, ReadRefusesTooLargeMissingAndSpecialFiles) {
     EXPECT_TRUE(read_file(path("a"), 1000));
     EXPECT_EQ(read_file(path("a"), 999).error().code, ErrorCode::limit_exceeded);
     EXPECT_EQ(read_file(path("b"), 10).error().code, ErrorCode::not_found);
-    EXPECT_EQ(read_file(directory_, 10).error().code, ErrorCode::invalid_argument);
+    EXPECT_EQ(read_file(directory_.path(), 10).error().code, ErrorCode::invalid_argument);
     ASSERT_EQ(::mkfifo(path("fifo").c_str(), 0600), 0);
     EXPECT_EQ(read_file(path("fifo"), 10).error().code, ErrorCode::invalid_argument);
 }

@@ -86,7 +86,7 @@ Result<> MtuWatch::listen(const NetworkNamespace& network) {
 }
 
 void MtuWatch::drain() {
-    std::array<char, 16'384> events;
+    std::array<char, 16'384> events{};
     // Which change it was does not matter, and lost ones (ENOBUFS) are changes, too.
     while (events_.valid()) {
         if (::recv(events_.get(), events.data(), events.size(), 0) < 0 && errno != ENOBUFS && errno != EINTR) return;

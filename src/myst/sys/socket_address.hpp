@@ -21,22 +21,25 @@ public:
     [[nodiscard]] static SocketAddress from(const sockaddr_storage& address);
 
     /// False for a default-constructed one.
-    [[nodiscard]] bool valid() const { return any_.sa_family != AF_UNSPEC; }
-    [[nodiscard]] IpFamily family() const { return any_.sa_family == AF_INET6 ? IpFamily::v6 : IpFamily::v4; }
+    [[nodiscard]] bool valid() const { return native_.any.sa_family != AF_UNSPEC; }
+    [[nodiscard]] IpFamily family() const { return native_.any.sa_family == AF_INET6 ? IpFamily::v6 : IpFamily::v4; }
     /// 4 or 16 bytes in network order.
     [[nodiscard]] BytesView address() const;
     [[nodiscard]] std::uint16_t port() const;
-    [[nodiscard]] const sockaddr* data() const { return &any_; }
-    [[nodiscard]] socklen_t size() const { return any_.sa_family == AF_INET6 ? sizeof v6_ : sizeof v4_; }
+    [[nodiscard]] const sockaddr* data() const { return &native_.any; }
+    [[nodiscard]] socklen_t size() const {
+        return native_.any.sa_family == AF_INET6 ? sizeof native_.v6 : sizeof native_.v4;
+    }
     /// Family, address and port.
     [[nodiscard]] bool operator==(const SocketAddress& other) const;
 
 private:
-    union {
-        sockaddr any_{};
-        sockaddr_in v4_;
-        sockaddr_in6 v6_;
+    union Native {
+        sockaddr any;
+        sockaddr_in v4;
+        sockaddr_in6 v6;
     };
+    Native native_{};
 };
 
 /// The own address that a datagram came to, or is to leave from.

@@ -232,7 +232,7 @@ Result<std::size_t> UdpSocket::send_apart(const UdpMessage& message) {
         part.bytes = message.bytes.subspan(at, std::min<std::size_t>(message.segment, message.bytes.size() - at));
         part.segment = 0;
         const int error = send_one(part);
-        const auto size = error == 0 ? Result<std::size_t>(part.bytes.size()) : send_after(error, part);
+        auto size = error == 0 ? Result<std::size_t>(part.bytes.size()) : send_after(error, part);
         if (!size) return size;
         sent += *size;
     }
@@ -260,7 +260,7 @@ Result<std::size_t> UdpSocket::send(std::span<const UdpMessage> messages) {
             messages = messages.subspan(static_cast<std::size_t>(done));
             continue;
         }
-        const auto size = count == 0 ? send_apart(messages.front()) : send_after(errno, messages.front());
+        auto size = count == 0 ? send_apart(messages.front()) : send_after(errno, messages.front());
         if (!size) return size;
         sent += *size;
         messages = messages.subspan(1);

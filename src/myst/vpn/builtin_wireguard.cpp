@@ -1,13 +1,10 @@
 #include "myst/vpn/builtin_wireguard.hpp"
 
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
-#include <cerrno>
 
 #include "myst/dataplane/tunnel_thread.hpp"
-#include "myst/sys/os_error.hpp"
 
 namespace myst::vpn {
 namespace {

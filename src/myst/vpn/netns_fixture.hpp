@@ -8,6 +8,7 @@
 #include <thread>
 #include <tuple>
 
+#include "myst/base/test_support/temporary_directory.hpp"
 #include "myst/vpn/netns_support.hpp"
 
 namespace myst::vpn::test {

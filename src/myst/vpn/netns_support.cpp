@@ -13,7 +13,6 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
-#include <filesystem>
 #include <stdexcept>
 
 #include "myst/sys/netlink.hpp"
@@ -106,15 +105,6 @@ std::string missing_for(WireguardKind kind) {
     if (!available) return available.error().describe();
     auto network = NetworkNamespace::create();
     return network ? "" : network.error().describe();
-}
-
-TemporaryDirectory::TemporaryDirectory() : path_("/tmp/myst_vpn_test.XXXXXX") {
-    if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("mkdtemp");
-}
-
-TemporaryDirectory::~TemporaryDirectory() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
 }
 
 void SystemRandom::fill(std::span<std::uint8_t> out) {

@@ -40,17 +40,6 @@ T must(Result<T> result, const std::string& what) {
 /// What this machine lacks for tests with such interfaces; empty if nothing.
 [[nodiscard]] std::string missing_for(WireguardKind kind);
 
-/// A directory that goes with the test.
-class TemporaryDirectory {
-public:
-    TemporaryDirectory();
-    ~TemporaryDirectory();
-    [[nodiscard]] const std::string& path() const { return path_; }
-
-private:
-    std::string path_;
-};
-
 class SystemRandom final : public Rng {
 public:
     void fill(std::span<std::uint8_t> out) override;

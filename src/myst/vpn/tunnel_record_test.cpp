@@ -3,13 +3,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include <gtest/gtest.h>
 
+#include "myst/base/test_support/temporary_directory.hpp"
 #include "myst/vpn/resolv_conf.hpp"
 #include "myst/vpn/tunnel_records.hpp"
 
@@ -18,14 +18,7 @@ namespace {
 
 class OnDisk : public ::testing::Test {
 protected:
-    OnDisk() : directory_("/tmp/myst_record_test.XXXXXX") {
-        if (::mkdtemp(directory_.data()) == nullptr) directory_.clear();
-    }
-    ~OnDisk() override {
-        std::error_code ignored;
-        std::filesystem::remove_all(directory_, ignored);
-    }
-    [[nodiscard]] std::string path(const std::string& name) const { return directory_ + "/" + name; }
+    [[nodiscard]] std::string path(const std::string& name) const { return directory_.path() + "/" + name; }
     [[nodiscard]] std::string read(const std::string& name) const {
         std::ostringstream text;
         text << std::ifstream(path(name)).rdbuf();
@@ -33,7 +26,7 @@ protected:
     }
     void write(const std::string& name, const std::string& text) const { std::ofstream(path(name)) << text; }
     [[nodiscard]] bool exists(const std::string& name) const { return std::filesystem::exists(path(name)); }
-    std::string directory_;
+    TemporaryDirectory directory_;
 };
 
 using ResolvConfTest = OnDisk;

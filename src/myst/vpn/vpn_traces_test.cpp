@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "myst/base/test_support/temporary_directory.hpp"
 #include "myst/sys/netlink.hpp"
 #include "myst/vpn/netns_fixture.hpp"
 

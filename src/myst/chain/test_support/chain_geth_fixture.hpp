@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include <cstdlib>
-#include <filesystem>
 
+#include "myst/base/test_support/temporary_directory.hpp"
 #include "myst/chain/quorum_block_source.hpp"
 #include "myst/chain/test_support/chain_node_fixture.hpp"
 
@@ -22,8 +22,6 @@ protected:
         ChainNode::TearDown();
         endpoints_.reset();
         node_.reset();
-        std::error_code ignored;
-        std::filesystem::remove_all(keys_, ignored);
     }
     void start_geth(std::vector<std::string> further) {
         const char* program = std::getenv("MYST_GETH");
@@ -31,8 +29,6 @@ protected:
         if (::access(program, X_OK) != 0) GTEST_SKIP() << "MYST_GETH names no program: " << program;
         if (const auto why = contracts_missing()) GTEST_SKIP() << *why;
         // The chain is kept in memory, but the key of the node's own account is a file.
-        keys_ = ::testing::TempDir() + "geth_keys_XXXXXX";
-        ASSERT_NE(::mkdtemp(keys_.data()), nullptr);
         const auto gas = std::to_string(kGethBlockGas);
         std::vector<std::string> arguments = {"--dev",
                                               "--dev.gaslimit",
@@ -40,7 +36,7 @@ protected:
                                               "--miner.gaslimit",
                                               gas,
                                               "--keystore",
-                                              keys_,
+                                              keys_.path(),
                                               "--ipcdisable",
                                               "--http",
                                               "--http.addr",
@@ -83,7 +79,7 @@ protected:
     /// An empty transaction of the node's own account, for the sake of its block.
     void mine_one() { send_unlocked({{"to", account_at(70).hex0x()}, {"value", "0x1"}}); }
 
-    std::string keys_;
+    TemporaryDirectory keys_;
     std::unique_ptr<EndpointPool> endpoints_;
 };
 

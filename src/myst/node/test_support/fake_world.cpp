@@ -186,16 +186,6 @@ Task<Result<std::optional<ports::TxIntent>>> FakeSender::open_intent(ports::TxKi
     co_return std::nullopt;
 }
 
-World::World() {
-    std::string name = (std::filesystem::temp_directory_path() / "myst_node_XXXXXX").string();
-    CHECK(mkdtemp(name.data()) != nullptr);
-    folder = name;
-}
-
-World::~World() {
-    std::filesystem::remove_all(folder);
-}
-
 bool World::run(Task<> task) {
     return run_task(context, std::move(task)) == nullptr;
 }

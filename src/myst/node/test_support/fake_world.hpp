@@ -1,12 +1,12 @@
 // A world in memory for tests of the node layer: a chain, a record bus, a tunnel driver, and nodes that live in it.
 #pragma once
 
-#include <unistd.h>
 #include <filesystem>
 #include <map>
 
 #include <boost/asio/io_context.hpp>
 
+#include "myst/base/test_support/temporary_directory.hpp"
 #include "myst/ledger/sqlite_ledger.hpp"
 #include "myst/node/node.hpp"
 #include "myst/runtime/run_task.hpp"
@@ -164,8 +164,6 @@ private:
 
 /// The world and what two nodes in it share.
 struct World {
-    World();
-    ~World();
     asio::io_context context;
     SystemClock clock;
     CountingRng rng;
@@ -179,7 +177,8 @@ struct World {
     std::function<void(const ports::TxIntent&)> on_mined;                ///< what a transaction does to the chain
     unsigned pow_bits = 0;                                               ///< of nodes made from now on
     int senders = 0;                                                     ///< opened outboxes
-    std::filesystem::path folder;
+    TemporaryDirectory directory;
+    std::filesystem::path folder = directory.path();
 
     /// Runs a task to its end; false if it threw.
     bool run(Task<> task);
