@@ -89,7 +89,8 @@ def affected(files: list[Path], changed: set[str]) -> list[Path]:
         found, fresh = set(), {name}
         while fresh:
             found |= fresh
-            fresh = {target for source in fresh for target in includes[source]} - found
+            # What is compiled but no source of ours, as the precompiled header's, includes nothing of interest.
+            fresh = {target for source in fresh for target in includes.get(source, ())} - found
         return found
 
     chosen = {name for name in names if name in changed}
