@@ -175,7 +175,7 @@ def measure(name, tunnel, seconds):
         except LoadFailed as error:
             print(f"{name}: {load.__name__} failed: {error}", flush=True)
     spent = ProcessorTime.now() - before
-    return figures | {"rss_bytes": tunnel.memory(), "stolen_share": spent.stolen / spent.all}
+    return figures | tunnel.memory() | {"stolen_share": spent.stolen / spent.all}
 
 
 def background_share():

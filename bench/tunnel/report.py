@@ -35,7 +35,8 @@ ROWS = (
     Row("paced_cpu_s_per_gb", "processor s per GB, paced", 1, "paced_cpu_per_gb"),
     Row("cpu_s_per_gb", "processor s per GB, one flow", 1, "cpu_per_gb"),
     Row("retransmits", "retransmits, one flow"),
-    Row("rss_bytes", "memory of an end at most, MiB", 1 / 2 ** 20),
+    Row("rss_bytes", "memory of an end, loads done, MiB", 1 / 2 ** 20),
+    Row("peak_rss_bytes", "memory of an end at most, MiB", 1 / 2 ** 20),
 )
 
 

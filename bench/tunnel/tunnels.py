@@ -29,10 +29,10 @@ def wait_for(condition, what, seconds=15):
         time.sleep(0.05)
 
 
-def resident_peak(process):
-    """Bytes of memory that a process had at most."""
+def resident(process, field):
+    """Bytes of memory of a process: `VmRSS` is what it has now, `VmHWM` what it had at most."""
     for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
+        if line.startswith(field + ":"):
             return int(line.split()[1]) * 1024
     return 0
 
@@ -87,8 +87,9 @@ class Tunnel:
         self.stack.callback(self._end, process)
 
     def memory(self):
-        """Bytes of the end that had most."""
-        return max((resident_peak(process) for process in self.processes), default=0)
+        """Bytes of the end that has most, now and at most."""
+        return {key: max((resident(process, field) for process in self.processes), default=0)
+                for key, field in (("rss_bytes", "VmRSS"), ("peak_rss_bytes", "VmHWM"))}
 
     def _join(self):
         for name in self.names:

@@ -9,6 +9,7 @@
 
 #include "myst/base/log.hpp"
 #include "myst/crypto/system_rng.hpp"
+#include "myst/sys/startup_code.hpp"
 
 namespace {
 
@@ -38,11 +39,13 @@ myst::sys::Fd ending() {
 
 int run_wireguard(const myst::dataplane::Tunnel::Settings& settings) {
     forbid_dumps();
+    myst::sys::release_startup_code();  // that of the libraries; below that of self-tests
     const auto stop = ending();
     myst::crypto::SystemRng rng;
     auto tunnel = myst::dataplane::Tunnel::create(settings, rng);
     if (!tunnel) return complain(tunnel.error());
     myst::log::info("{} is there, encryption by {}", (*tunnel)->name(), (*tunnel)->encryption());
+    myst::sys::release_startup_code();
     if (auto ended = (*tunnel)->run(stop.get(), [] { return false; }); !ended) return complain(ended.error());
     return 0;
 }
