@@ -188,7 +188,7 @@ bool AllowedIps::insert(const IpPrefix& prefix, PeerId peer) {
     const auto bits = bits_of(prefix.address);
     const auto owner = trie.find_exactly(bits, prefix.length);
     if (owner == peer) return true;
-    if (!owner && size() >= kMaxPrefixes) return false;
+    if (!owner && size() >= limit_) return false;
     trie.insert(bits, prefix.length, peer);
     return true;
 }

@@ -85,7 +85,9 @@ private:
 /// longest prefix around it. One thread.
 class AllowedIps {
 public:
-    /// Gives the prefix to the peer, whoever had it before. False: kMaxPrefixes are there already.
+    explicit AllowedIps(std::size_t limit = kMaxPrefixes) : limit_(limit) {}
+
+    /// Gives the prefix to the peer, whoever had it before. False: as many as the limit are there already.
     [[nodiscard]] bool insert(const IpPrefix& prefix, PeerId peer);
     /// Takes the prefix away if it is this peer's.
     void remove(const IpPrefix& prefix, PeerId peer);
@@ -104,6 +106,7 @@ private:
     [[nodiscard]] const PrefixTrie& trie_of(IpAddress::Version version) const {
         return version == IpAddress::Version::v4 ? v4_ : v6_;
     }
+    std::size_t limit_;
     PrefixTrie v4_{32};
     PrefixTrie v6_{128};
 };

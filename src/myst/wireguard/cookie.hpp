@@ -41,6 +41,7 @@ class CookieGenerator {
 public:
     /// For messages to the device with this public key.
     explicit CookieGenerator(const TunnelKey& peer) : peer_(peer) {}
+    [[nodiscard]] const TunnelKey& peer() const { return peer_; }
 
     /// Fills both macs of an initiation or response. mac2 stays zero without a fresh cookie.
     void add_macs(std::span<std::uint8_t> message, MonotonicTime now);

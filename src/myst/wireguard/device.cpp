@@ -30,7 +30,7 @@ void Device::set_private_key(Secret<32> key, MonotonicTime now) {
 
 Result<PeerId> Device::add_peer(const TunnelKey& key) {
     if (by_key_.contains(key)) return fail(ErrorCode::already_exists, "this peer exists already");
-    if (peers_.size() >= kMaxPeers) return fail(ErrorCode::limit_exceeded, "too many peers");
+    if (peers_.size() >= limits_.peers) return fail(ErrorCode::limit_exceeded, "too many peers");
     if (identity() != nullptr && key == identity()->public_key) {
         return fail(ErrorCode::invalid_argument, "a device cannot be its own peer");
     }
@@ -39,8 +39,9 @@ Result<PeerId> Device::add_peer(const TunnelKey& key) {
         identity() != nullptr ? identity()->agree(key) : shared_secret(make_private_key(environment_.rng), key);
     if (!shared) return fail(ErrorCode::invalid_argument, "not a usable public key");
     const PeerId id{++last_id_};
-    *peers_.insert(number_of(id)).first = std::make_unique<Peer>(id, key, std::move(*shared), environment_);
-    by_key_.emplace(key, id);
+    auto& added = *peers_.insert(number_of(id)).first;
+    added = std::make_unique<Peer>(id, key, std::move(*shared), environment_);
+    by_key_.insert(added.get());
     return id;
 }
 
@@ -49,13 +50,14 @@ void Device::remove_peer(PeerId id, MonotonicTime now) {
     if (found == nullptr) return;
     found->end(now);
     allowed_ips_.remove_all(id);
-    by_key_.erase(found->key());
+    by_key_.erase(found);
+    if (by_key_.empty()) by_key_.rehash(0);  // its table never shrinks by itself
     peers_.erase(number_of(id));
 }
 
 std::optional<PeerId> Device::find_peer(const TunnelKey& key) const {
     const auto found = by_key_.find(key);
-    return found == by_key_.end() ? std::nullopt : std::optional(found->second);
+    return found == by_key_.end() ? std::nullopt : std::optional((*found)->id());
 }
 
 Peer* Device::peer(PeerId id) {

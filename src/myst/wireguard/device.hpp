@@ -2,7 +2,7 @@
 #pragma once
 
 #include <memory>
-#include <unordered_map>
+#include <unordered_set>
 
 #include "myst/wireguard/allowed_ips.hpp"
 #include "myst/wireguard/flat_map.hpp"
@@ -24,6 +24,12 @@ struct HandshakeWork {
     [[nodiscard]] std::uint64_t units() const { return messages + 16 * cookies + 128 * computations; }
 };
 
+/// How much a device takes.
+struct DeviceLimits {
+    std::size_t peers = kMaxPeers;
+    std::size_t prefixes = kMaxPrefixes;  ///< of all peers
+};
+
 /// Peers, sessions and allowed addresses of an interface. Whoever owns it carries out the actions that calls append to
 /// `out`, calls `advance` when `next_deadline` has come, and seals and opens data:
 ///
@@ -40,7 +46,8 @@ public:
     /// Each may have a handshake to begin, which takes as long as hundreds of packets.
     static constexpr std::size_t kPeersPerAdvance = 8;
 
-    explicit Device(Rng& rng) : environment_(rng) {}
+    explicit Device(Rng& rng, DeviceLimits limits = {})
+        : limits_(limits), environment_(rng), allowed_ips_(limits.prefixes) {}
 
     /// All sessions end. Zeros take the key away. A peer with the new key of our own is removed. Peers whose public key
     /// yields no shared secret cannot exist, so this does not fail.
@@ -105,9 +112,19 @@ private:
     [[nodiscard]] bool handle_response(BytesView datagram, const Endpoint& from, Now now, Actions& out);
     [[nodiscard]] bool handle_cookie_reply(BytesView datagram, MonotonicTime now);
 
+    /// Lets a set of peers be asked for a key, which it need not keep then.
+    struct ByKey {
+        using is_transparent = void;
+        static const TunnelKey& key_of(const TunnelKey& key) { return key; }
+        static const TunnelKey& key_of(const Peer* peer) { return peer->key(); }
+        std::size_t operator()(const auto& one) const { return FixedBytesHash{}(key_of(one)); }
+        bool operator()(const auto& one, const auto& other) const { return key_of(one) == key_of(other); }
+    };
+
     /// The peer whose deadline comes first; null: no peer has one.
     [[nodiscard]] Peer* first_in_line();
 
+    DeviceLimits limits_;
     PeerEnvironment environment_;
     std::optional<CookieChecker> checker_;  ///< with the identity
     SourceLimiter sources_;
@@ -115,7 +132,7 @@ private:
     HandshakeWork work_;
     AllowedIps allowed_ips_;
     FlatMap<std::unique_ptr<Peer>> peers_;  ///< by id
-    std::unordered_map<TunnelKey, PeerId, FixedBytesHash> by_key_;
+    std::unordered_set<const Peer*, ByKey, ByKey> by_key_;
     std::uint32_t last_id_ = 0;
 };
 

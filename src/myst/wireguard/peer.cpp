@@ -8,7 +8,6 @@ namespace myst::wireguard {
 
 Peer::Peer(PeerId id, const TunnelKey& key, Secret<32> static_static, PeerEnvironment& environment)
     : id_(id),
-      key_(key),
       static_static_(std::move(static_static)),
       environment_(environment),
       cookies_(key),

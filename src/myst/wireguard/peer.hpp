@@ -44,7 +44,7 @@ public:
     Peer& operator=(const Peer&) = delete;
 
     [[nodiscard]] PeerId id() const { return id_; }
-    [[nodiscard]] const TunnelKey& key() const { return key_; }
+    [[nodiscard]] const TunnelKey& key() const { return cookies_.peer(); }
     [[nodiscard]] const std::optional<Endpoint>& endpoint() const { return endpoint_; }
     [[nodiscard]] const Secret<32>& preshared_key() const { return *preshared_; }
     [[nodiscard]] seconds persistent_interval() const { return timers_.persistent_interval(); }
@@ -115,7 +115,6 @@ private:
     [[nodiscard]] milliseconds jitter();
 
     PeerId id_;
-    TunnelKey key_;
     Locked<Secret<32>> static_static_;
     Locked<Secret<32>> preshared_;
     PeerEnvironment& environment_;

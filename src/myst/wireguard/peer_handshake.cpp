@@ -17,7 +17,7 @@ void Peer::begin_handshake(Reason reason, bool fresh_source, Now now, Actions& o
 void Peer::send_initiation(bool fresh_source, Now now, Actions& out) {
     drop_initiation(now.steady);
     const auto index = environment_.indexes.add(id_, now.steady);
-    auto made = make_initiation(**environment_.identity, key_, *static_static_, environment_.timestamps.next(now.wall),
+    auto made = make_initiation(**environment_.identity, key(), *static_static_, environment_.timestamps.next(now.wall),
                                 index, environment_.rng);
     if (!made) {
         environment_.indexes.remove(index, now.steady);
