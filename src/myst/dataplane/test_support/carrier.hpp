@@ -61,14 +61,16 @@ public:
     static constexpr std::uint32_t kMtu = 1420;
 
     /// Makes the interface; throws what goes wrong. Without `coalesce` every packet is a write of its own.
-    Carrier(const sys::NetworkNamespace& where, const std::string& name, wireguard::CoalesceSettings coalesce)
+    Carrier(const sys::NetworkNamespace& where, const std::string& name, wireguard::CoalesceSettings coalesce,
+            std::unique_ptr<wireguard::Aead> aead = wireguard::make_aead())
         : where_(where),
           tun_(where.run([&] { return sys::TunDevice::create(name); }).value()),
           link_(UdpLink::open(0, {}).value()),
+          aead_(std::move(aead)),
           device_(rng_),
-          sealer_(aead_, link_, memory_),
+          sealer_(*aead_, link_, memory_),
           outgoing_(device_, sealer_, memory_),
-          incoming_(device_, aead_, coalesce, memory_),
+          incoming_(device_, *aead_, coalesce, memory_),
           key_(wireguard::make_private_key(rng_)) {
         sealer_.set_mtu(kMtu);
         restart();
@@ -107,7 +109,6 @@ public:
         return device_.find_peer(other.public_key()).value();
     }
     [[nodiscard]] wireguard::Device& device() { return device_; }
-    [[nodiscard]] const CountingAead& aead() const { return aead_; }
     [[nodiscard]] sys::TunDevice& tun() { return tun_; }
 
     /// As Tunnel does it. True: there may be more to do at once.
@@ -169,9 +170,9 @@ private:
     crypto::SystemRng rng_;
     sys::TunDevice tun_;
     UdpLink link_;
-    CountingAead aead_;
+    std::unique_ptr<wireguard::Aead> aead_;
     wireguard::Device device_;
-    sys::PacketMemory memory_{Sealer::kMemory + Outgoing::kMemory + Incoming::kMemory};
+    sys::PacketMemory memory_{Sealer::kMemory + Outgoing::kMemory + Incoming::kMemory + 3 * std::size_t{64}};
     Sealer sealer_;
     Outgoing outgoing_;
     Incoming incoming_;
