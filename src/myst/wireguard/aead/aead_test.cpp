@@ -1,6 +1,7 @@
 #include "myst/wireguard/aead/aead.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 #include "myst/wireguard/aead/sized_aead.hpp"
 #include "myst/wireguard/aead/test_support/packets.hpp"
@@ -49,6 +50,21 @@ TEST_P(AeadBatch, EverySizeOfBatchWithMixedLengthsAndKeys) {
         for (auto& length : lengths) length = random() % (kLongest + 1);
         compare(Batch(random, lengths, 1 + size % 5, size % 2 == 0));
         if (HasFatalFailure()) FAIL() << "size " << size;
+    }
+}
+
+TEST_P(AeadBatch, EveryLengthBesideOthersOfOtherKeysInBatchesOfEverySize) {
+    std::vector<std::size_t> lengths(kLongest + 1);
+    std::iota(lengths.begin(), lengths.end(), std::size_t{0});
+    std::size_t size = 64;
+    for (int round = 0; round < 3; ++round) {
+        std::shuffle(lengths.begin(), lengths.end(), random);
+        for (auto from = lengths.begin(); from != lengths.end(); size = size % 64 + 1) {
+            const auto to = from + std::min<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(size), lengths.end() - from);
+            compare(Batch(random, std::vector<std::size_t>(from, to), 1 + random() % size, random() % 2 == 0));
+            if (HasFatalFailure()) FAIL() << "size " << size << ", round " << round;
+            from = to;
+        }
     }
 }
 
