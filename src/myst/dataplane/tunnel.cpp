@@ -173,9 +173,12 @@ void Tunnel::seal_and_send(const wireguard::SealAndSend& action) {
 
 SecretText Tunnel::answer(std::string_view request) {
     auto text = wireguard::answer_uapi(device_, wanted_, request, now(), actions_);
-    if (auto done = apply_socket_settings(); !done) log::warn("{}: {}", name(), done.error().describe());
+    const auto applied = apply_socket_settings();
     carry_out(actions_);
-    return text;
+    if (applied) return text;
+    log::warn("{}: {}", name(), applied.error().describe());
+    const int error = applied.error().code == ErrorCode::already_exists ? EADDRINUSE : EACCES;
+    return SecretText(wireguard::print_uapi_errno(error));
 }
 
 Result<> Tunnel::set(wireguard::SetRequest request) {
@@ -207,6 +210,7 @@ Result<> Tunnel::apply_socket_settings() {
     } else if (wanted_.fwmark != applied_.fwmark) {
         done = link_.set_mark(wanted_.fwmark);
     }
+    if (!done) wanted_ = applied_;
     wanted_.listen_port = link_.port();
     applied_ = wanted_;
     return done;

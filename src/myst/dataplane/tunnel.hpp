@@ -69,6 +69,7 @@ private:
     void carry_out(wireguard::Actions& actions);
     void seal_and_send(const wireguard::SealAndSend& action);
     [[nodiscard]] SecretText answer(std::string_view request);
+    /// What cannot be had stays as it was.
     [[nodiscard]] Result<> apply_socket_settings();
     void read_mtu();
     [[nodiscard]] int wait_milliseconds(wireguard::Now now);

@@ -93,6 +93,16 @@ TEST_P(TunnelTest, RubbishGetsNoAnswerAndDoesNoHarm) {
     EXPECT_EQ(::recv(stranger->get(), buffer.data(), buffer.size(), 0), -1);
 }
 
+TEST_P(TunnelTest, APortThatIsTakenIsRefusedAndTheOldOneStays) {
+    connect();
+    const auto taken = left_->run([] { return sys::UdpSocket::open(sys::IpFamily::v4, 0, {}); });
+    ASSERT_TRUE(taken);
+    const auto& left = *ends_.front();
+    EXPECT_EQ(left.ask("set=1\nlisten_port=" + std::to_string(taken->port()) + "\n\n"),
+              "errno=" + std::to_string(EADDRINUSE) + "\n\n");
+    EXPECT_THAT(left.status(), HasSubstr("listen_port=51820\n"));
+}
+
 TEST_P(TunnelTest, WgSeesWhatItHasSet) {
     connect();
     const auto& left = *ends_.front();
