@@ -99,7 +99,7 @@ TEST_P(TunnelTest, APortThatIsTakenIsRefusedAndTheOldOneStays) {
     ASSERT_TRUE(taken);
     const auto& left = *ends_.front();
     EXPECT_EQ(left.ask("set=1\nlisten_port=" + std::to_string(taken->port()) + "\n\n"),
-              "errno=" + std::to_string(EADDRINUSE) + "\n\n");
+              "errno=" + std::to_string(-EADDRINUSE) + "\n\n");
     EXPECT_THAT(left.status(), HasSubstr("listen_port=51820\n"));
 }
 

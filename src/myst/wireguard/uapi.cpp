@@ -157,7 +157,7 @@ SecretText print_uapi_status(const DeviceStatus& status) {
 }
 
 std::string print_uapi_errno(int error) {
-    return "errno=" + std::to_string(error) + "\n\n";
+    return "errno=" + std::to_string(-error) + "\n\n";
 }
 
 }  // namespace myst::wireguard

@@ -28,7 +28,7 @@ protected:
 };
 
 constexpr const char* kOk = "errno=0\n\n";
-constexpr const char* kInvalid = "errno=22\n\n";
+constexpr const char* kInvalid = "errno=-22\n\n";
 
 // The example of the protocol's description.
 TEST(Uapi, ReadsTheDocumentedExample) {
