@@ -49,7 +49,10 @@ Result<TunDevice> TunDevice::create(const std::string& name, TunOffloads wanted)
                     "use at most 15 characters and no slash");
     }
     Fd fd(::open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
-    if (!fd.valid()) return fail_errno("opening /dev/net/tun", errno, "load the kernel module tun");
+    if (!fd.valid()) {
+        const bool refused = errno == EACCES || errno == EPERM;
+        return fail_errno("opening /dev/net/tun", errno, refused ? "run as root" : "load the kernel module tun");
+    }
     ifreq request{};
     std::memcpy(request.ifr_name, name.c_str(), name.size() + 1);
     request.ifr_flags = static_cast<short>(IFF_TUN | IFF_NO_PI | IFF_VNET_HDR | IFF_TUN_EXCL);
