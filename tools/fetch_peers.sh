@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Programs that bench/tunnel.py measures ours against and that Debian 12 has in its backports only: taken from there
+# Programs that ours is tested with and measured against, and that Debian 12 has in its backports only: taken from there
 # into build/peers, beside what is installed. The suite's address is that of the machine's own Debian sources.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -16,7 +16,8 @@ trap 'rm -rf "$folder"' EXIT
 chmod 755 "$folder"
 mkdir -p "$folder/lists/partial"
 echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror bookworm-backports main" >"$folder/list"
-apt=(apt-get -q -o Dir::Etc::SourceList="$folder/list" -o Dir::Etc::SourceParts=- -o Dir::State::Lists="$folder/lists")
+apt=(apt-get -q -o Acquire::Retries=1 -o Acquire::http::Timeout=20 -o Acquire::https::Timeout=20
+  -o Dir::Etc::SourceList="$folder/list" -o Dir::Etc::SourceParts=- -o Dir::State::Lists="$folder/lists")
 "${apt[@]}" update >"$folder/log" 2>&1 || { tail -n 20 "$folder/log" >&2; exit 1; }
 (cd "$folder" && "${apt[@]}" download wireguard-go >"$folder/log" 2>&1) || { tail -n 20 "$folder/log" >&2; exit 1; }
 dpkg-deb -x "$folder"/wireguard-go_*.deb "$folder/content"

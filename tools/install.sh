@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building, testing and the demo need: Debian packages, the npm packages of the contracts, and the npm and
-# Python packages that our relay is tested with.
+# Python packages that our relay is tested with, and a second wireguard-go.
 # With --bench also what ours is measured against: stores (docs/adr/0007-record-store.md) and tunnels, and tools around them.
 # Does nothing, quickly, when everything is there. Needs root (or sudo) only when a Debian package is missing.
 set -euo pipefail
@@ -18,14 +18,14 @@ packages=(
   # what the system runs with, and the demo's site
   iproute2 nftables dnsmasq-base nginx-light
   # what tests compare ours with
-  wireguard-go
+  wireguard-go wireguard-tools
 )
 command -v node >/dev/null || packages+=(nodejs)
 command -v npm >/dev/null || packages+=(npm)
 python3 -m pip --version >/dev/null 2>&1 || packages+=(python3-pip)
 [ "$(uname -m)" != x86_64 ] || packages+=(libipsec-mb-dev)
 [ "${1:-}" != --bench ] || packages+=(
-  liblmdb-dev librocksdb-dev iperf3 iputils-ping wireguard-tools openvpn openssl shadowsocks-libev
+  liblmdb-dev librocksdb-dev iperf3 iputils-ping openvpn openssl shadowsocks-libev
 )
 
 say() { printf 'install: %s\n' "$*"; }
@@ -104,3 +104,4 @@ fi
 install_npm_packages contracts
 install_npm_packages tests/interop
 install_python_packages
+tools/fetch_peers.sh || say "the tests against wireguard-go of 2023 will be skipped" >&2

@@ -230,6 +230,15 @@ def network() -> Outcome:
     return script("network", "tools/network.py", test_outcome.counted, 300)
 
 
+def wireguard(long: bool) -> Outcome:
+    """Our WireGuard beside wireguard-go; needs the release build."""
+    reason = no_namespaces()
+    if reason:
+        return Outcome(skipped=[f"wireguard: {reason}"])
+    command = "tests/wireguard/run.py" + (" --long" if long else "")
+    return script("wireguard", command, test_outcome.counted, 3600 if long else 600)
+
+
 def judge_demo(name: str, run: Finished) -> Outcome:
     if run.status == 0 and not run.timed_out:
         lines = run.text.strip().splitlines()
@@ -290,6 +299,8 @@ def stages(report: Report, wanted: set[str], *, long: bool, all_files: bool) -> 
         report.stage("differential", lambda: script("differential", command, test_outcome.counted, 3600))
     if "interop" in wanted:
         report.stage("interop", lambda: script("interop", "tests/interop/run.py", test_outcome.counted, 900))
+    if "wireguard" in wanted:
+        report.stage("wireguard", lambda: wireguard(long))
     if "network" in wanted:
         report.stage("network", network)
     if "demo" in wanted:
@@ -300,7 +311,8 @@ def build_only(name: str, run: Finished) -> Outcome:
     return Outcome() if run.status == 0 else test_outcome.single(name, run)
 
 
-GROUPS = ("contracts", "lint", "tidy", "asan", "tsan", "release", "differential", "interop", "network", "demo")
+GROUPS = ("contracts", "lint", "tidy", "asan", "tsan", "release", "differential", "interop", "wireguard", "network",
+          "demo")
 
 
 def main() -> int:
