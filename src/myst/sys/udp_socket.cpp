@@ -175,8 +175,7 @@ Result<UdpSocket> UdpSocket::open(IpFamily family, std::uint16_t port, const Udp
     // The port lies at the same place in both.
     reinterpret_cast<sockaddr_in*>(&own)->sin_port = htons(port);
     if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&own), size) != 0) {
-        const int error = errno == EADDRINUSE ? EEXIST : errno;
-        return fail_errno("listening on UDP port " + std::to_string(port), error, "choose another port");
+        return fail_errno("listening on UDP port " + std::to_string(port), errno, "choose another port");
     }
     if (::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&own), &size) != 0) return fail_errno("getsockname", errno);
     const int none = 0;
