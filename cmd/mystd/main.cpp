@@ -44,6 +44,9 @@ void add_wireguard_options(CLI::App& command, myst::dataplane::Tunnel::Settings&
     add_switch("--no-equal-tail", interface.offloads.equal_tail,
                "End what is sent with one call with a shorter datagram, for kernels that spoil the last one");
     add_switch("--no-udp-gro", interface.offloads.udp_in, "Receive one datagram at a time");
+    command.footer(
+        "wg finds it at /var/run/wireguard/IFNAME.sock. It ends with status 0 at SIGINT or SIGTERM, or when the\n"
+        "interface is deleted, and takes interface and socket with it; with 1 if it cannot go on, and says why.");
 }
 
 }  // namespace
@@ -55,12 +58,14 @@ int main(int argc, char** argv) {
     bool print_reference = false;
     bool check_only = false;
     app.add_option("--config", config, "Configuration file (TOML)")->capture_default_str();
-    app.add_flag("--check", check_only, "Check the configuration and exit");
-    app.add_flag("--print-default-config", print_default, "Print a commented configuration and exit");
-    app.add_flag("--print-config-reference", print_reference, "Print the description of every key and exit");
+    const auto of_node = {
+        app.add_flag("--check", check_only, "Check the configuration and exit"),
+        app.add_flag("--print-default-config", print_default, "Print a commented configuration and exit"),
+        app.add_flag("--print-config-reference", print_reference, "Print the description of every key and exit")};
     auto* wireguard = app.add_subcommand("wireguard", "Carry a WireGuard interface in the foreground, set up with wg");
     myst::dataplane::Tunnel::Settings interface;
     add_wireguard_options(*wireguard, interface);
+    for (auto* option : of_node) wireguard->excludes(option);
     app.set_version_flag("--version", "mystd " MYST_VERSION);
     try {
         app.parse(argc, argv);

@@ -4,11 +4,13 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 
 #include "myst/base/log.hpp"
 #include "myst/crypto/system_rng.hpp"
+#include "myst/sys/os_error.hpp"
 #include "myst/sys/startup_code.hpp"
 
 namespace {
@@ -26,13 +28,15 @@ void forbid_dumps() {
 }
 
 /// Readable when the process is asked to end.
-myst::sys::Fd ending() {
+myst::Result<myst::sys::Fd> ending() {
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
+    myst::sys::Fd asked(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (!asked.valid()) return myst::sys::fail_errno("taking signals", errno);
     ::sigprocmask(SIG_BLOCK, &signals, nullptr);
-    return myst::sys::Fd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+    return asked;
 }
 
 }  // namespace
@@ -41,11 +45,12 @@ int run_wireguard(const myst::dataplane::Tunnel::Settings& settings) {
     forbid_dumps();
     myst::sys::release_startup_code();  // that of the libraries; below that of self-tests
     const auto stop = ending();
+    if (!stop) return complain(stop.error());
     myst::crypto::SystemRng rng;
     auto tunnel = myst::dataplane::Tunnel::create(settings, rng);
     if (!tunnel) return complain(tunnel.error());
     myst::log::info("{} is there, encryption by {}", (*tunnel)->name(), (*tunnel)->encryption());
     myst::sys::release_startup_code();
-    if (auto ended = (*tunnel)->run(stop.get(), [] { return false; }); !ended) return complain(ended.error());
+    if (auto ended = (*tunnel)->run(stop->get(), [] { return false; }); !ended) return complain(ended.error());
     return 0;
 }

@@ -97,7 +97,10 @@ void Incoming::open(wireguard::Now now, wireguard::Actions& out) {
         auto& session = sessions_[arrivals_[i].session];
         auto& job = jobs_[i];
         job.authentic = job.authentic && session.keypair->replay().accept(job.counter);
-        if (!job.authentic) continue;
+        if (!job.authentic) {
+            session.metered.discard(job.text().size(), arrivals_[i].admission);
+            continue;
+        }
         session.traffic.wire_bytes += arrivals_[i].size;
         session.traffic.has_data |= !job.text().empty();
         session.last_message = arrivals_[i].message;

@@ -34,10 +34,11 @@ void Outgoing::take(BytesView read, wireguard::Now now, wireguard::Actions& out)
     if (!packet) return;
     const auto inner = wireguard::parse_inner_packet(packet->packet());
     if (!inner) return;
-    const auto peer = device_.route(inner->destination);
-    if (!peer) return;
     const std::size_t segments = packet->segments();
     const std::size_t largest = packet->segment_size(0);
+    if (largest > Sealer::kMaxPacket) return;
+    const auto peer = device_.route(inner->destination);
+    if (!peer) return;
     if (!sealer_.has_room(segments, largest)) flush(now, out);
     auto* session = session_of(*peer, now);
     const auto first = session != nullptr ? session->keypair->take_counters(segments) : std::nullopt;
@@ -46,6 +47,8 @@ void Outgoing::take(BytesView read, wireguard::Now now, wireguard::Actions& out)
     const auto admitted = session->metered.admit(*inner, segments, largest, packet->segment_size(segments - 1));
     for (std::size_t i = 0; i < admitted; ++i) {
         const std::size_t size = packet->segment_size(i);
+        // Only if headers of hundreds of bytes are repeated in each of a thousand segments.
+        if (!sealer_.has_room(1, size)) sealer_.flush();
         packet->write_segment(i, sealer_.add(*session->keypair, *first + i, session->to, size));
         session->traffic.wire_bytes += wireguard::kKeepaliveSize + sealer_.padded_size(size);
         session->traffic.has_data = true;

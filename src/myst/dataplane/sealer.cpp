@@ -4,7 +4,6 @@
 
 #include "myst/base/check.hpp"
 #include "myst/wireguard/messages.hpp"
-#include "myst/wireguard/offload/datagrams.hpp"
 
 namespace myst::dataplane {
 namespace {

@@ -7,21 +7,16 @@
 #include "myst/sys/packet_memory.hpp"
 #include "myst/wireguard/aead/aead.hpp"
 #include "myst/wireguard/device.hpp"
+#include "myst/wireguard/offload/datagrams.hpp"
 
 namespace myst::dataplane {
-
-/// Bytes of inner packets and of the messages that carry them.
-struct SealedBytes {
-    std::uint64_t inner = 0;
-    std::uint64_t wire = 0;
-};
 
 /// Collects data messages in one piece of memory, one behind the other, so that equal ones of a peer leave as segments
 /// of one message. Allocates only when it is made. One thread.
 class Sealer {
 public:
-    /// The largest message: what is full of it must still have room for one.
-    static constexpr std::size_t kMaxMessage = wireguard::sealed_size(wireguard::kMaxInnerPacket);
+    /// Bytes of the largest packet whose message, padding included, is a UDP datagram over either version of IP.
+    static constexpr std::size_t kMaxPacket = (wireguard::kMaxUdp6 - wireguard::sealed_size(0)) / 16 * 16;
 
     /// Bytes that it takes of the memory: four super-packets with headers and tags. More does not fit a processor's
     /// second cache beside what is read.
@@ -35,10 +30,9 @@ public:
     [[nodiscard]] std::size_t padded_size(std::size_t packet) const;
     /// Whether so many packets of at most `size` bytes have room now.
     [[nodiscard]] bool has_room(std::size_t packets, std::size_t size) const;
-    [[nodiscard]] bool empty() const { return entries_.empty(); }
 
-    /// Room for a packet of `size` bytes, to be written by the caller before `flush`. The keypair lives until then, and
-    /// `counter` is one of its.
+    /// Room for a packet of `size` bytes, at most kMaxPacket, for which there must be room; to be written by the caller
+    /// before `flush`. The keypair lives until then, and `counter` is one of its.
     [[nodiscard]] std::span<std::uint8_t> add(const wireguard::Keypair& keypair, std::uint64_t counter,
                                               const wireguard::Endpoint& to, std::size_t size);
     /// Seals and sends all that was added.

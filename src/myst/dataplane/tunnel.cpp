@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "myst/base/check.hpp"
 #include "myst/base/log.hpp"
 #include "myst/dataplane/tun_writer.hpp"
 #include "myst/sys/os_error.hpp"
@@ -162,9 +163,10 @@ void Tunnel::carry_out(wireguard::Actions& actions) {
 
 void Tunnel::seal_and_send(const wireguard::SealAndSend& action) {
     for (const auto& packet : action.packets) {
+        CHECK(packet.size() <= Sealer::kMaxPacket);
         if (!sealer_.has_room(1, packet.size())) sealer_.flush();
         const auto counter = action.keypair->take_counters(1);
-        if (!counter) return;
+        if (!counter) break;
         const auto room = sealer_.add(*action.keypair, *counter, action.to, packet.size());
         std::copy(packet.begin(), packet.end(), room.begin());
     }

@@ -52,9 +52,12 @@ TunnelThread::~TunnelThread() {
 
 void TunnelThread::carry() {
     auto ended = tunnel_->run(wake_.get(), [this] { return serve(); });
-    if (!ended) log::error("{}: {}", name_, ended.error().describe());
     const std::lock_guard lock(mutex_);
-    if (!stopping_) log::warn("{} was removed: it carries nothing any more", name_);
+    if (!ended) {
+        log::error("{} carries nothing any more: {}", name_, ended.error().describe());
+    } else if (!stopping_) {
+        log::warn("{} was removed, it carries nothing any more", name_);
+    }
     ended_.store(true, std::memory_order_release);
     calls_.clear();
     changed_.notify_all();

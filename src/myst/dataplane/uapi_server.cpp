@@ -64,8 +64,8 @@ bool watch(int poll, int fd, std::uint32_t events, int operation) {
 Result<UapiServer> UapiServer::open(const std::string& interface, const std::string& folder) {
     std::error_code error;
     std::filesystem::create_directories(folder, error);
+    if (!error) std::filesystem::permissions(folder, std::filesystem::perms::owner_all, error);
     if (error) return sys::fail_errno("making the folder " + folder, error.value(), "run as root");
-    std::filesystem::permissions(folder, std::filesystem::perms::owner_all, error);
     auto path = folder + "/" + interface + ".sock";
     auto listener = listen_at(path);
     if (!listener) return forward_error(listener);

@@ -1,6 +1,7 @@
 #include "myst/dataplane/udp_link.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "myst/base/log.hpp"
 
@@ -57,7 +58,9 @@ std::vector<wireguard::Source> UdpLink::take_lost_sources() {
 
 std::size_t UdpLink::receive(std::span<sys::UdpMessage> into) {
     std::size_t count = 0;
-    for (auto* socket : {&v4_, v6_ ? &*v6_ : nullptr}) {
+    std::array<sys::UdpSocket*, 2> sockets{&v4_, v6_ ? &*v6_ : nullptr};
+    if (std::exchange(v6_first_, !v6_first_)) std::swap(sockets[0], sockets[1]);
+    for (auto* socket : sockets) {
         if (socket == nullptr || count == into.size()) continue;
         const auto received = socket->receive(into.subspan(count));
         if (received) {

@@ -30,13 +30,15 @@ public:
     void send(std::span<const sys::UdpMessage> messages);
     /// As sys::UdpSocket::take_lost_sources, of both.
     [[nodiscard]] std::vector<wireguard::Source> take_lost_sources();
-    /// As sys::UdpSocket::receive. First what came over IPv4; over IPv6 only into what is left.
+    /// As sys::UdpSocket::receive. One version of IP first, the other into what is left; at the next call the other way
+    /// round, so that a flood over one does not shut out the other.
     [[nodiscard]] std::size_t receive(std::span<sys::UdpMessage> into);
 
 private:
     UdpLink(sys::UdpSocket v4, std::optional<sys::UdpSocket> v6) : v4_(std::move(v4)), v6_(std::move(v6)) {}
     sys::UdpSocket v4_;
     std::optional<sys::UdpSocket> v6_;
+    bool v6_first_ = false;
 };
 
 }  // namespace myst::dataplane

@@ -334,6 +334,9 @@ Task<> ExitSessions::end(SessionPtr session, std::string reason) {
     if (std::exchange(session->ended, true)) co_return;
     const Ending mark(ending_, session->payee.signer());
     log::info("session {} ends: {}", session->id.hex(), reason);
+    // What passes after the last reading would be on no bill.
+    auto closed = co_await exit_.set_allowance(session->id, 0);
+    if (!closed) log::error("{}", closed.error().in("closing the gate").describe());
     read_meter();
     sessions_.erase(session->id);
     auto removed = co_await exit_.remove_peer(session->id);

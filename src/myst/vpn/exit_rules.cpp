@@ -17,6 +17,12 @@ constexpr const char* kFlowLimits = R"(
     ct state new add @flow_count {{ ip saddr ct count over 2000 }} drop
     ct state new ct count over {max_flows} drop)";
 
+// New connections to the provider itself, whose sessions use four at a time: they are on no meter, and each stays in
+// the connection table for two minutes after its end.
+constexpr const char* kGardenLimits = R"(
+    iifname "{tunnel}" ct state new update @garden_rate {{ ip saddr limit rate over 10/second burst 50 packets }} drop
+    iifname "{tunnel}" ct state new add @garden_count {{ ip saddr ct count over 64 }} drop)";
+
 std::string set_of_networks(const char* name, const std::vector<std::string>& elements) {
     std::string text = fmt::format("  set {} {{\n    type ipv4_addr; flags interval; auto-merge\n", name);
     if (!elements.empty()) text += fmt::format("    elements = {{ {} }}\n", fmt::join(elements, ", "));
@@ -60,8 +66,11 @@ std::string sets(const ExitRules& rules) {
     std::string text = set_of_networks("denied", texts(denied)) + set_of_networks("allowed", texts(rules.allowed)) +
                        set_of_networks("own", own);
     text += "  set peers {\n    type ipv4_addr\n  }\n";
-    text += "  set flow_rate {\n    type ipv4_addr; size 65536; flags dynamic,timeout; timeout 1m\n  }\n";
-    text += "  set flow_count {\n    type ipv4_addr; size 65536; flags dynamic\n  }\n";
+    for (const auto* kind : {"flow", "garden"}) {
+        text += fmt::format(
+            "  set {}_rate {{\n    type ipv4_addr; size 65536; flags dynamic,timeout; timeout 1m\n  }}\n", kind);
+        text += fmt::format("  set {}_count {{\n    type ipv4_addr; size 65536; flags dynamic\n  }}\n", kind);
+    }
     if (!rules.metered) return text;
     for (const auto& each : kPeerMaps) {
         text += fmt::format("  map {} {{\n    type ipv4_addr : {}\n  }}\n", each.map, each.type);
@@ -108,7 +117,7 @@ std::string exit_table(const ExitRules& rules) {
   chain input {{
     type filter hook input priority filter; policy drop;
     iifname "lo" accept
-    iifname "{tunnel}" ip saddr != @peers drop
+    iifname "{tunnel}" ip saddr != @peers drop{garden_limits}
     iifname "{tunnel}" ip daddr {server} meta l4proto tcp accept
     iifname "{tunnel}" ip daddr {server} icmp type echo-request limit rate 100/second accept
     ct state {{ established, related }} accept
@@ -117,6 +126,7 @@ std::string exit_table(const ExitRules& rules) {
 )";
     return fmt::format("table inet {} {{\n{}", kExitTable, sets(rules)) +
            fmt::format(kChains, fmt::arg("limits", fmt::format(kFlowLimits, fmt::arg("max_flows", rules.max_flows))),
+                       fmt::arg("garden_limits", fmt::format(kGardenLimits, fmt::arg("tunnel", rules.tunnel_link))),
                        fmt::arg("up_gate", gate(rules, "saddr", "up_of")),
                        fmt::arg("down_gate", gate(rules, "daddr", "down_of")), fmt::arg("tunnel", rules.tunnel_link),
                        fmt::arg("outer", rules.outer_link), fmt::arg("server", rules.server_address.to_string()));

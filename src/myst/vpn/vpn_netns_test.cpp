@@ -184,6 +184,24 @@ TEST_P(VpnOfEachKind, ThePaymentPortIsOpenWhileTheGateIsClosed) {
     EXPECT_EQ(exit_counters(a.id).total(), 0U);
 }
 
+TEST_F(VpnNetns, NewConnectionsOfOnePeerToTheProviderAreLimited) {
+    open_exit();
+    auto a = join(network().client_a, "11.1.0.1", "100.64.0.2", 0);
+    auto b = join(network().client_b, "11.3.0.1", "100.64.0.3", 0);
+    const sys::Fd listener(must(exit_daemon().call([&] { return exit().listen_inside(0); }), "listen inside"));
+    const auto pay = [&](const sys::NetworkNamespace& machine, milliseconds patience) {
+        return tcp_connect(machine, "100.64.0.1", port_of(listener), patience);
+    };
+    int connected = 0;
+    while (connected < 1'000 && pay(network().client_a, kRefused).valid()) {  // each is closed at once
+        ASSERT_TRUE(tcp_accept(listener).valid());
+        ++connected;
+    }
+    EXPECT_GE(connected, 40) << "as many as a session needs are fine";
+    EXPECT_LE(connected, 65) << "what is closed counts until it is forgotten";
+    EXPECT_TRUE(pay(network().client_b, kPatience).valid()) << "another peer is not affected";
+}
+
 TEST_F(VpnNetns, NewFlowsOfOnePeerAreLimited) {
     open_exit();
     auto a = join(network().client_a, "11.1.0.1", "100.64.0.2", kPlenty);

@@ -159,7 +159,9 @@ bool Device::handle_response(BytesView datagram, const Endpoint& from, Now now, 
 bool Device::handle_cookie_reply(BytesView datagram, MonotonicTime now) {
     const auto reply = CookieReply::decode(datagram);
     const auto* entry = environment_.indexes.find(reply.receiver);
-    return entry != nullptr && peer(entry->peer)->handle_cookie_reply(reply, now);
+    if (entry == nullptr) return false;
+    ++work_.cookies;
+    return peer(entry->peer)->handle_cookie_reply(reply, now);
 }
 
 void Device::forget_source(const Source& source) {

@@ -17,7 +17,7 @@ namespace myst::wireguard {
 /// work, and no more.
 struct HandshakeWork {
     std::uint64_t messages = 0;      ///< at least their mac1 was computed
-    std::uint64_t cookies = 0;       ///< made and sent
+    std::uint64_t cookies = 0;       ///< made and sent, or received and opened
     std::uint64_t computations = 0;  ///< initiations and responses that were opened, in vain or not
 
     /// In computations of mac1, of which each takes a third of a microsecond or so.

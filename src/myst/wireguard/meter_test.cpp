@@ -162,6 +162,21 @@ TEST(ReceivedBatch, TakesWhatFitsOpensSomeForTheGardenAndRefusesTheRest) {
     EXPECT_EQ(meter.reserve(kForever), 1'500U);
 }
 
+TEST(ReceivedBatch, ForgedMessagesLeaveTheGardensShareToPayments) {
+    Meter meter(with_garden());
+    for (int turn = 0; turn < 1'000; ++turn) {  // at one moment: nothing flows in
+        ReceivedBatch batch(&meter);
+        for (int i = 0; i < 10; ++i) batch.expect(100);
+        ASSERT_FALSE(batch.reserve(kStart));
+        for (int i = 0; i < 10; ++i) {
+            const auto admission = batch.admit(100);
+            ASSERT_EQ(admission, Admission::garden_only) << "turn " << turn;
+            batch.discard(100, admission);
+        }
+        batch.settle();
+    }
+}
+
 TEST(ReceivedBatch, ASmallPacketPassesBehindOneThatDoesNotFit) {
     Meter meter(MeterSettings{});
     meter.set_allowance(100);

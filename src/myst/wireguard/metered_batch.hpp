@@ -9,8 +9,8 @@
 namespace myst::wireguard {
 
 /// Messages of one session on their way in. In this order: `expect` for each; `reserve`; `admit` for each, if that says
-/// so, and only what is admitted is opened; `deliver` for each packet that was opened; `settle`. Without a meter
-/// everything passes. One thread; the meter outlives the batch.
+/// so, and only what is admitted is opened; `deliver` for each packet that was opened, `discard` for each message that
+/// could not be; `settle`. Without a meter everything passes. One thread; the meter outlives the batch.
 class ReceivedBatch {
 public:
     enum class Admission : std::uint8_t {
@@ -34,6 +34,11 @@ public:
         if (meter_ == nullptr || meter_->in_garden(packet)) return true;
         (admission == Admission::paid ? passed_ : refused_).add(packet.length);
         return admission == Admission::paid;
+    }
+    /// A message that was opened and is forged or a repetition: whoever sees a session's messages can send these, and
+    /// must not use up what the garden's payments need.
+    void discard(std::size_t text, Admission admission) {
+        if (admission == Admission::garden_only) share_of(text + kKeepaliveSize).unused += text + kKeepaliveSize;
     }
     /// Counts what has passed, and gives back what was not used. Once, at the end.
     void settle();

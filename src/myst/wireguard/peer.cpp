@@ -10,6 +10,7 @@ Peer::Peer(PeerId id, const TunnelKey& key, Secret<32> static_static, PeerEnviro
     : id_(id),
       static_static_(std::move(static_static)),
       environment_(environment),
+      timestamps_(environment.timestamps),
       cookies_(key),
       slots_(environment.indexes),
       agenda_item_(environment.agenda, *this, id) {}

@@ -21,6 +21,8 @@ namespace myst::wireguard {
 struct PeerEnvironment {
     std::optional<Locked<Identity>> identity;
     IndexTable indexes;
+    /// Of peers that were removed: who is added again must not use one twice. Each has its own, so that many handshakes
+    /// with others do not drive it ahead of the clock.
     TimestampSource timestamps;
     Agenda agenda;  ///< an entry is never later than its peer's `next_deadline`
     Rng& rng;
@@ -40,6 +42,7 @@ class Peer {
 public:
     /// `static_static` is the shared secret of the device's key and this one.
     Peer(PeerId id, const TunnelKey& key, Secret<32> static_static, PeerEnvironment& environment);
+    ~Peer() { environment_.timestamps.go_on_from(timestamps_); }
     Peer(const Peer&) = delete;
     Peer& operator=(const Peer&) = delete;
 
@@ -118,6 +121,7 @@ private:
     Locked<Secret<32>> static_static_;
     Locked<Secret<32>> preshared_;
     PeerEnvironment& environment_;
+    TimestampSource timestamps_;
     CookieGenerator cookies_;
     KeypairSlots slots_;
     Timers timers_;

@@ -17,8 +17,8 @@ void Peer::begin_handshake(Reason reason, bool fresh_source, Now now, Actions& o
 void Peer::send_initiation(bool fresh_source, Now now, Actions& out) {
     drop_initiation(now.steady);
     const auto index = environment_.indexes.add(id_, now.steady);
-    auto made = make_initiation(**environment_.identity, key(), *static_static_, environment_.timestamps.next(now.wall),
-                                index, environment_.rng);
+    auto made = make_initiation(**environment_.identity, key(), *static_static_, timestamps_.next(now.wall), index,
+                                environment_.rng);
     if (!made) {
         environment_.indexes.remove(index, now.steady);
         return;

@@ -17,7 +17,8 @@ using Timestamp = std::array<std::uint8_t, 12>;
 
 [[nodiscard]] Timestamp to_timestamp(WallTime time);
 
-/// Gives every initiation a timestamp greater than the one before, rounded so that it does not tell the clock's phase.
+/// Gives every initiation to a peer a timestamp greater than the one before, rounded so that it tells the clock's phase
+/// to a few hundredths of a second only.
 class TimestampSource {
 public:
     [[nodiscard]] Timestamp next(WallTime now) {
@@ -25,6 +26,9 @@ public:
         last_ = std::max(last_ + 1, steps);
         return to_timestamp(WallTime(last_ * kTimestampStep));
     }
+
+    /// The next one is greater than those of `other`, too.
+    void go_on_from(const TimestampSource& other) { last_ = std::max(last_, other.last_); }
 
 private:
     std::int64_t last_ = 0;  ///< in steps since 1970

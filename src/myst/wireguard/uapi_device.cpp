@@ -2,6 +2,8 @@
 
 #include <cerrno>
 
+#include "myst/base/log.hpp"
+
 namespace myst::wireguard {
 namespace {
 
@@ -89,13 +91,23 @@ DeviceStatus uapi_status(const Device& device, const SocketSettings& socket) {
     return status;
 }
 
+namespace {
+
+/// The protocol has room for a number only; who looks into the log learns why.
+SecretText refusal(const Error& error) {
+    log::warn("{}", error.describe());
+    return SecretText(print_uapi_errno(error.code == ErrorCode::limit_exceeded ? ENOSPC : EINVAL));
+}
+
+}  // namespace
+
 SecretText answer_uapi(Device& device, SocketSettings& socket, std::string_view request, Now now, Actions& out) {
     auto parsed = parse_uapi_request(request);
-    if (!parsed) return SecretText(print_uapi_errno(EINVAL));
+    if (!parsed) return refusal(parsed.error());
     if (std::holds_alternative<GetRequest>(*parsed)) return print_uapi_status(uapi_status(device, socket));
     const auto applied = apply_uapi(device, socket, std::get<SetRequest>(std::move(*parsed)), now, out);
     if (applied) return SecretText(print_uapi_errno(0));
-    return SecretText(print_uapi_errno(applied.error().code == ErrorCode::limit_exceeded ? ENOSPC : EINVAL));
+    return refusal(applied.error());
 }
 
 }  // namespace myst::wireguard

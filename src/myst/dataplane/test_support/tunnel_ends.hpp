@@ -121,9 +121,9 @@ protected:
     void connect() {
         const auto left_key = wireguard::make_private_key(rng_);
         const auto right_key = wireguard::make_private_key(rng_);
-        start(*left_, "left", left_key, right_key, "10.9.0.2/32",
+        start(*left_, "left", left_key, right_key, "10.9.0.2/32\nallowed_ip=fd09::2/128",
               outside_v6 ? "endpoint=[fd00::2]:51820\n" : "endpoint=11.0.0.2:51820\n");
-        start(*right_, "right", right_key, left_key, "10.9.0.1/32", "");
+        start(*right_, "right", right_key, left_key, "10.9.0.1/32\nallowed_ip=fd09::1/128", "");
         ASSERT_TRUE(set_up(*left_, "left", "10.9.0.1", "fd09::1"));
         ASSERT_TRUE(set_up(*right_, "right", "10.9.0.2", "fd09::2"));
     }

@@ -137,8 +137,9 @@ private:
         if (admission == ReceivedBatch::Admission::refused) return;
         ++decrypted;
         const auto sealed = BytesView(datagram.bytes).subspan(kDataHeaderSize);
-        if (!wireguard::open(keypair.receive_key(), counter, sealed, {}, plain)) return;
-        if (!keypair.replay().accept(counter)) return;
+        if (!wireguard::open(keypair.receive_key(), counter, sealed, {}, plain) || !keypair.replay().accept(counter)) {
+            return metered.discard(plain.size(), admission);
+        }
         ++opened;
         device_->received(keypair, {datagram.bytes.size(), !plain.empty()}, datagram.from, clock_.now(), actions);
         if (plain.empty()) return;
