@@ -43,6 +43,7 @@ LONG_ENVIRONMENT = {
     "MYST_OUTBOX_ROUNDS": "100",  # of stuck, dropped, reorganised and stolen transactions
     "MYST_PAYMENT_FAULT_SEEDS": "500",
     "MYST_REORG_ROUNDS": "10",  # over all depths
+    "MYST_WIREGUARD_PEERS": "65536",
     "MYST_TIMEOUT_FACTOR": "20",  # on what a test may take
 }
 SANITIZER_ENVIRONMENT = {
