@@ -53,9 +53,11 @@ void Incoming::take(std::span<std::uint8_t> datagram, std::size_t message, wireg
     if (!session) return;
     const auto& keypair = *sessions_[*session].keypair;
     if (!sessions_[*session].keypair->replay().plausible(header.counter)) return;
-    jobs_.push_back({&keypair.receive_key(), header.counter, datagram.subspan(wireguard::kDataHeaderSize)});
+    const auto message_bytes = datagram.subspan(wireguard::kDataHeaderSize);
+    jobs_.push_back({&keypair.receive_key(), header.counter, message_bytes});
     arrivals_.push_back({*session, message, datagram.size()});
-    sessions_[*session].metered.expect(jobs_.back().text().size());
+    // Not asked of the job, which is on its way to memory.
+    sessions_[*session].metered.expect(message_bytes.size() - wireguard::kTagSize);
 }
 
 void Incoming::keep_handshake(BytesView datagram, std::size_t message) {
@@ -120,10 +122,14 @@ void Incoming::deliver(sys::TunDevice& tun) {
         if (!packet || !session.metered.deliver(*packet, arrivals_[i].admission)) continue;
         std::ignore = coalescer_.push(text.first(packet->length));  // it has room for all datagrams
     }
-    for (auto& session : sessions_) session.metered.settle();
+    bool metered = false;
+    for (auto& session : sessions_) {
+        session.metered.settle();
+        metered |= session.metered.has_meter();
+    }
     write_packets(coalescer_, [&](std::span<const iovec> parts) {
         auto done = tun.write(parts);
-        if (done && *done) count_joined_headers(device_, parts);
+        if (metered && done && *done) count_joined_headers(device_, parts);
         return done;
     });
     coalescer_.clear();

@@ -20,9 +20,11 @@ public:
     };
 
     explicit ReceivedBatch(Meter* meter = nullptr) : meter_(meter) {}
+    [[nodiscard]] bool has_meter() const { return meter_ != nullptr; }
 
     /// `text` is what the message is long without header and tag.
     void expect(std::size_t text) {
+        if (meter_ == nullptr) return;
         wanted_ += needed(text);
         share_of(text + kKeepaliveSize).wanted += text + kKeepaliveSize;
     }
