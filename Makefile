@@ -7,7 +7,7 @@ export MYST_JOBS := $(JOBS)
 export KEEP
 MAKEFLAGS += --no-print-directory
 
-.PHONY: help install build contracts demo test test-long test-geth mutants bench-aead bench-pay bench-db bench-stores bench-tunnel bench-peers bench-network bench-scale lint format clean
+.PHONY: help install build contracts demo test test-long test-geth mutants bench-aead bench-pay bench-db bench-stores bench-tunnel bench-metering bench-peers bench-network bench-scale lint format clean
 
 help:
 	@echo 'make demo       install, build, and run the paid tunnel in network namespaces (KEEP=1 leaves it running)'
@@ -20,6 +20,7 @@ help:
 	@echo 'make bench-network  how fast records spread between 32 daemons in network namespaces, and what they stand'
 	@echo 'make bench-stores  SQLite, LMDB and RocksDB at the work of the record store'
 	@echo 'make bench-tunnel  our WireGuard beside wireguard-go, OpenVPN and Shadowsocks; root, on an idle machine'
+	@echo 'make bench-metering  what metering and the payment gate cost the data plane; root'
 	@echo 'make bench-peers  our WireGuard with up to 10,000 peers on one device'
 	@echo 'make bench-pay  how many payments one core and this disk can take; on an idle machine'
 	@echo 'make bench-scale  what a full node costs in networks of many, simulated'
@@ -75,9 +76,15 @@ bench-tunnel:
 	@tools/install.sh --bench
 	@tools/fetch_peers.sh
 	@cmake --preset release >/dev/null
-	@tools/build.sh release mystd bench_tunnel_end
+	@tools/build.sh release mystd bench_tunnel_end bench_metering
 	@mkdir -p bench/results
 	@bench/tunnel.py bench/results/tunnel.json
+	@build/release/bench/bench_metering bench/results/tunnel.json
+
+bench-metering: install
+	@tools/build.sh release bench_metering
+	@mkdir -p bench/results
+	@build/release/bench/bench_metering bench/results/tunnel.json
 
 bench-peers: install
 	@tools/build.sh release bench_peers

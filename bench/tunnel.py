@@ -27,6 +27,7 @@ from tunnel.tunnels import OpenVpn, Shadowsocks, Tunnel, WireGuard  # noqa: E402
 ROOT = Path(__file__).resolve().parent.parent
 RELEASE = ROOT / "build/release"
 TOOLS = ("ip", "iperf3", "ping", "wg", "ss")
+OTHERS = ("peers", "metering", "metering_cost_fraction")  # that other benchmarks write into the same file
 FOREIGN = 0.02  # use of the machine by others that is worth a warning
 
 
@@ -119,7 +120,7 @@ def main():
     figures |= {"rounds": options.rounds, "seconds": options.seconds, "pinned": options.pinned,
                 "foreign_share": foreign, "kernel": platform.release(), "processors": os.cpu_count()}
     known = json.loads(options.result.read_text()) if options.result.exists() else {}
-    kept = {key: known[key] for key in ("peers",) if key in known}
+    kept = {key: known[key] for key in OTHERS if key in known}
     options.result.write_text(json.dumps(kept | figures) + "\n")
     return 0
 
