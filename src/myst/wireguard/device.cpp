@@ -111,7 +111,7 @@ void Device::received(const Keypair& keypair, const Traffic& traffic, const Endp
 
 std::optional<InnerPacket> Device::admit(PeerId id, BytesView plaintext) const {
     auto packet = parse_inner_packet(plaintext);
-    if (!packet || allowed_ips_.find(packet->source) != id) return std::nullopt;
+    if (packet && allowed_ips_.find(packet->source) != id) packet.reset();
     return packet;
 }
 

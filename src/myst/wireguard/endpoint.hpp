@@ -5,6 +5,7 @@
 #include <compare>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,13 @@ struct IpAddress {
 
     /// `view` has 4 or 16 bytes.
     [[nodiscard]] static IpAddress from(BytesView view);
+    /// The same for a size that is known early. The address must be new.
+    template <std::size_t Size>
+    void assign(std::span<const std::uint8_t, Size> view) {
+        static_assert(Size == 4 || Size == 16);
+        version = Size == 4 ? Version::v4 : Version::v6;
+        std::memcpy(bytes.data(), view.data(), Size);
+    }
     /// Dotted decimal or IPv6 text without a zone; anything else is invalid_data.
     [[nodiscard]] static Result<IpAddress> parse(std::string_view text);
     [[nodiscard]] std::string to_string() const;
