@@ -143,6 +143,13 @@ protected:
         payer_engine_.emplace(*payer_);
         provider_engine_.emplace(*provider_);
     }
+    /// Removes the provider's entry of the payer and adds it again.
+    void replace_entry() {
+        provider_engine_->change([&](Carrier& carrier) {
+            carrier.device().remove_peer(carrier.peer_of(*payer_), std::chrono::steady_clock::now());
+            carrier.device().set_meter(carrier.introduce(*payer_, {"10.9.0.1/32"}), provider_meter_);
+        });
+    }
     static std::shared_ptr<Meter> counter() { return std::make_shared<Meter>(wireguard::MeterSettings{{}, false}); }
     static std::shared_ptr<Meter> gate() {
         return std::make_shared<Meter>(wireguard::MeterSettings{wireguard::IpAddress::parse("10.9.0.2").value(), true});
@@ -244,11 +251,7 @@ TEST_F(MeteringTest, BothEndsCountDatagramsExactlyOverNewKeysRoamingAndANewPeerE
     exchange("new keys");
     payer_engine_->change([](Carrier& carrier) { carrier.move(); });
     exchange("new address");
-    provider_engine_->change([&](Carrier& carrier) {
-        const auto id = carrier.peer_of(*payer_);
-        carrier.device().remove_peer(id, std::chrono::steady_clock::now());
-        carrier.device().set_meter(carrier.introduce(*payer_, {"10.9.0.1/32"}), provider_meter_);
-    });
+    replace_entry();
     ASSERT_TRUE(send(world, kPayer, 10));  // begins the new session
     ASSERT_EQ(receive(payer), 10);
     add(down, inner_size(10));
@@ -380,6 +383,10 @@ TEST_F(StreamTest, NotAByteBeyondTheAllowancePassesAtLineRateAndLessThanAPacketI
     const auto world = socket(*right_, SOCK_DGRAM, kWorld, kPort);
     Flood flood({{payer, kWorld}, {world, kPayer}});
     for (std::uint64_t allowance = kMiB; allowance <= 24 * kMiB; allowance += allowance < 4 * kMiB ? kMiB : 4 * kMiB) {
+        // What changes under way makes no difference.
+        if (allowance == 8 * kMiB) payer_engine_->change([](Carrier& carrier) { carrier.restart(); });
+        if (allowance == 12 * kMiB) payer_engine_->change([](Carrier& carrier) { carrier.move(); });
+        if (allowance == 16 * kMiB) replace_entry();
         provider_meter_->set_allowance(allowance);
         const bool used_up = eventually([&] {
             const auto passed = provider_meter_->read().passed_bytes();
