@@ -215,9 +215,8 @@ Result<> run(const std::string& result) {
                                      figure.fraction * 100,
                                      fmt::format("{:.2f} to {:.2f}", figure.low * 100, figure.high * 100));
         }
-        const boost::json::object object{{"received", figures.received.json()},
-                                         {"sent", figures.sent.json()},
-                                         {"both", figures.both.json()}};
+        const boost::json::object object{
+            {"received", figures.received.json()}, {"sent", figures.sent.json()}, {"both", figures.both.json()}};
         saved[std::to_string(size)] = object;
         if (size == kFull) save_figures(result, {{"metering_cost_fraction", figures.both.fraction}});
     }

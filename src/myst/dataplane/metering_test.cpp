@@ -341,6 +341,12 @@ TEST_F(StreamTest, SuperPacketsAreChargedAsThePacketsThatTheyStandFor) {
     if (sent.tcpi_total_retrans == 0) {
         EXPECT_EQ(provider_meter_->read().received.bytes, payer_meter_->read().sent.bytes) << "nothing was lost";
     }
+    // What the kernel was given as fewer packets, and the headers that this saved.
+    EXPECT_GT(provider_meter_->read().joined_bytes, 0U);
+    EXPECT_TRUE(eventually([&] {
+        const auto reading = provider_meter_->read();
+        return provider_->delivered_bytes() + reading.joined_bytes == reading.received.bytes;
+    }));
 }
 
 TEST_F(StreamTest, ClosedGateLetsThePaymentStreamPassBesideAFloodAndNothingElse) {

@@ -37,8 +37,8 @@ struct IpAddress {
     /// 32 or 128.
     [[nodiscard]] unsigned bits() const { return version == Version::v4 ? 32 : 128; }
     auto operator<=>(const IpAddress&) const = default;
-    /// The first four bytes by themselves: where an IPv4 address was written a moment ago, a processor that is asked for
-    /// more bytes at once than were written at once waits until the memory has them.
+    /// The first four bytes by themselves: where an IPv4 address was written a moment ago, a processor that is asked
+    /// for more bytes at once than were written at once waits until the memory has them.
     bool operator==(const IpAddress& other) const {
         return version == other.version && std::memcmp(bytes.data(), other.bytes.data(), 4) == 0 &&
                std::memcmp(bytes.data() + 4, other.bytes.data() + 4, 12) == 0;
