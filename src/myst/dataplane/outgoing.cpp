@@ -23,13 +23,21 @@ bool Outgoing::pump(sys::TunDevice& tun, wireguard::Now now, wireguard::Actions&
             break;
         }
         bytes += *size;
-        take(buffer_.first(*size), now, out);
+        take(buffer_.first(*size), tun, now, out);
     }
     flush(now, out);
     return more;
 }
 
-void Outgoing::take(BytesView read, wireguard::Now now, wireguard::Actions& out) {
+void Outgoing::refuse(BytesView packet, sys::TunDevice& tun, wireguard::Now now) {
+    auto answer = refusals_.answer(packet, now.steady);
+    if (!answer) return;
+    std::array<std::uint8_t, wireguard::VnetHeader::kSize> header{};  // nothing is left to the kernel
+    const std::array<iovec, 2> parts{iovec{header.data(), header.size()}, iovec{answer->data(), answer->size()}};
+    std::ignore = tun.write(parts);
+}
+
+void Outgoing::take(BytesView read, sys::TunDevice& tun, wireguard::Now now, wireguard::Actions& out) {
     const auto packet = wireguard::SuperPacket::parse(read);
     if (!packet) return;
     const auto inner = wireguard::parse_inner_packet(packet->packet());
@@ -38,7 +46,7 @@ void Outgoing::take(BytesView read, wireguard::Now now, wireguard::Actions& out)
     const std::size_t largest = packet->segment_size(0);
     if (largest > Sealer::kMaxPacket) return;
     const auto peer = device_.route(inner->destination);
-    if (!peer) return;
+    if (!peer) return refuse(packet->packet(), tun, now);
     if (!sealer_.has_room(segments, largest)) flush(now, out);
     auto* session = session_of(*peer, now);
     const auto first = session != nullptr ? session->keypair->take_counters(segments) : std::nullopt;

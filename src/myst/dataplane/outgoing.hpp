@@ -7,6 +7,7 @@
 #include "myst/sys/tun_device.hpp"
 #include "myst/wireguard/metered_batch.hpp"
 #include "myst/wireguard/offload/super_packet.hpp"
+#include "myst/wireguard/offload/unreachable.hpp"
 
 namespace myst::dataplane {
 
@@ -31,7 +32,9 @@ private:
         wireguard::Traffic traffic;
         wireguard::SentBatch metered;
     };
-    void take(BytesView read, wireguard::Now now, wireguard::Actions& out);
+    void take(BytesView read, sys::TunDevice& tun, wireguard::Now now, wireguard::Actions& out);
+    /// Tells the sender, unless too many were told of late, that the packet has nowhere to go.
+    void refuse(BytesView packet, sys::TunDevice& tun, wireguard::Now now);
     /// Packets without a session wait for one.
     void keep(wireguard::PeerId peer, const wireguard::SuperPacket& packet, const wireguard::InnerPacket& inner,
               wireguard::Now now, wireguard::Actions& out);
@@ -42,6 +45,7 @@ private:
     wireguard::Device& device_;
     Sealer& sealer_;
     std::span<std::uint8_t> buffer_;
+    wireguard::Refusals refusals_;
     std::vector<Session> sessions_;  ///< few: peers with packets in one batch
 };
 

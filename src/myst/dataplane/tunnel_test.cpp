@@ -121,6 +121,32 @@ TEST_P(TunnelTest, WgSeesWhatItHasSet) {
     ends_.front()->stop();
 }
 
+/// What a socket that sends a datagram to a place inside that is nobody's hears.
+template <class Address>
+int error_heard(const sys::Fd& socket, int level, int option, const Address& to) {
+    const int on = 1;
+    ::setsockopt(socket.get(), level, option, &on, sizeof on);
+    ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience);
+    if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) return errno;
+    char byte = 'x';
+    if (::send(socket.get(), &byte, 1, 0) != 1) return errno;
+    return ::recv(socket.get(), &byte, 1, 0) < 0 ? errno : 0;
+}
+
+TEST_P(TunnelTest, WhoSendsToNobodyIsTold) {
+    connect();
+    const auto v4 = inner_socket(*left_, SOCK_DGRAM);
+    EXPECT_EQ(error_heard(v4, IPPROTO_IP, IP_RECVERR, inner(77, 7'000)), EHOSTUNREACH);
+    const auto v6 = left_->run([]() -> Result<sys::Fd> { return sys::Fd(::socket(AF_INET6, SOCK_DGRAM, 0)); }).value();
+    sockaddr_in6 to{};
+    to.sin6_family = AF_INET6;
+    to.sin6_port = htons(7'000);
+    to.sin6_addr.s6_addr[0] = 0xfd;
+    to.sin6_addr.s6_addr[1] = 0x09;
+    to.sin6_addr.s6_addr[15] = 0x77;
+    EXPECT_EQ(error_heard(v6, IPPROTO_IPV6, IPV6_RECVERR, to), EHOSTUNREACH);
+}
+
 /// A right end with a second address, which is the one that the left end speaks to.
 TEST_P(TunnelTest, AnswersComeFromTheAddressThatWasAsked) {
     ASSERT_TRUE(with_address(*right_, true));
