@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <utility>
 
@@ -14,6 +15,22 @@ inline void secure_wipe(std::span<std::uint8_t> memory) noexcept {
     volatile std::uint8_t* byte = memory.data();
     for (std::size_t i = 0; i < memory.size(); ++i) byte[i] = 0;
 }
+
+/// Overwrites what calls that have returned left on the stack, below the frame of the caller: libraries do not clean up
+/// all they put there.
+[[gnu::noinline]] inline void wipe_stack() noexcept {
+    std::array<std::uint8_t, 16 * 1024> below;
+    std::memset(below.data(), 0, below.size());
+    asm volatile("" : : "r"(below.data()) : "memory");  // the compiler must believe that somebody reads it
+}
+
+/// Does so when it goes: the first local object of a function that computes with keys.
+struct StackWipe {
+    StackWipe() = default;
+    StackWipe(const StackWipe&) = delete;
+    StackWipe& operator=(const StackWipe&) = delete;
+    ~StackWipe() { wipe_stack(); }
+};
 
 /// Compares in time that does not depend on where the inputs differ (lengths are public).
 [[nodiscard]] inline bool equal_constant_time(std::span<const std::uint8_t> a,

@@ -14,6 +14,7 @@ std::uint32_t number_of(PeerId id) {
 }  // namespace
 
 void Device::set_private_key(Secret<32> key, MonotonicTime now) {
+    const StackWipe wipe;
     environment_.identity.reset();
     checker_.reset();
     if (!key.equals(Secret<32>{})) {
@@ -29,6 +30,7 @@ void Device::set_private_key(Secret<32> key, MonotonicTime now) {
 }
 
 Result<PeerId> Device::add_peer(const TunnelKey& key) {
+    const StackWipe wipe;
     if (by_key_.contains(key)) return fail(ErrorCode::already_exists, "this peer exists already");
     if (peers_.size() >= limits_.peers) return fail(ErrorCode::limit_exceeded, "too many peers");
     if (identity() != nullptr && key == identity()->public_key) {
@@ -116,6 +118,7 @@ std::optional<InnerPacket> Device::admit(PeerId id, BytesView plaintext) const {
 }
 
 bool Device::handle_handshake(BytesView datagram, const Endpoint& from, Now now, Actions& out) {
+    const StackWipe wipe;
     const auto type = classify(datagram);
     if (!type || !environment_.identity) return false;
     ++work_.messages;

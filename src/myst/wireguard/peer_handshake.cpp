@@ -15,6 +15,7 @@ void Peer::begin_handshake(Reason reason, bool fresh_source, Now now, Actions& o
 }
 
 void Peer::send_initiation(bool fresh_source, Now now, Actions& out) {
+    const StackWipe wipe;
     drop_initiation(now.steady);
     const auto index = environment_.indexes.add(id_, now.steady);
     auto made = make_initiation(**environment_.identity, key(), *static_static_, timestamps_.next(now.wall), index,
