@@ -5,6 +5,7 @@
 #include "myst/wireguard/offload/checksum.hpp"
 #include "myst/wireguard/offload/ip_header.hpp"
 #include "myst/wireguard/offload/super_packet.hpp"
+#include "myst/wireguard/offload/unreachable.hpp"
 
 namespace myst::fuzz {
 namespace {
@@ -21,9 +22,16 @@ void check_segment(BytesView segment) {
     CHECK(is_intact(pseudo_header_sum(segment, transport->protocol, content.size()) + sum_of(content)));
 }
 
+/// If nobody takes it, its sender is told: once.
+void check_answer(BytesView packet) {
+    const auto answer = make_unreachable(packet);
+    if (answer) CHECK(is_ip(*answer) && !make_unreachable(*answer));
+}
+
 void run(BytesView input) {
     const auto super = SuperPacket::parse(input);
     if (!super) return;
+    check_answer(super->packet());
     CHECK(super->segments() >= 1 && super->segments() <= SuperPacket::kMaxSegments);
     const auto header = VnetHeader::decode(input.first<VnetHeader::kSize>());
     for (std::size_t i = 0; i < super->segments(); ++i) {
