@@ -228,7 +228,7 @@ class Transfers:
             stream.wait()
             self.assert_uses(self.theirs, 6, 1)
             self.pair.machines.ip(self.ours.role, "-6", "address", "flush", "dev", "out")
-            wait_until("all to stand still", lambda: self.still(stream), PATIENCE, every=0.5)
+            wait_until("all to stand still", lambda: self.still(stream), PATIENCE, every=1.0)
             self.ours.wg("set", None, "peer", self.theirs.public, "endpoint", endpoint_text(outer(2, 4)))
             stream.wait()
             self.assert_uses(self.theirs, 4, 1)
