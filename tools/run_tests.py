@@ -63,8 +63,8 @@ class Preset:
 
 
 # Built in the release preset besides its tests.
-PROGRAMS = ["mystd", "myst", "bench_aead", "bench_db", "bench_network", "bench_pay", "bench_relay", "bench_scale", "myst_interop_relay",
-            "myst_interop_test"]
+PROGRAMS = ["mystd", "myst", "bench_aead", "bench_db", "bench_metering", "bench_network", "bench_pay", "bench_peers",
+            "bench_relay", "bench_scale", "bench_stores", "bench_tunnel_end", "myst_interop_relay", "myst_interop_test"]
 THREADED = {"runtime", "chain", "db", "ledger", "wireguard_meter", "dataplane_thread"}  # suites whose code runs on several threads
 
 

@@ -31,7 +31,7 @@ bool Incoming::pump(UdpLink& link, sys::TunDevice& tun, wireguard::Now now, wire
     for (std::size_t i = 0; i < count; ++i) {
         const auto& message = messages_[i];
         const auto segment = message.segment == 0 ? std::nullopt : std::optional<int>(message.segment);
-        const auto datagrams = wireguard::split_gro({message.bytes, segment, false});
+        const auto datagrams = wireguard::split_gro({message.bytes, segment});
         if (!datagrams) continue;
         for (std::size_t j = 0; j < datagrams->size(); ++j) take((*datagrams)[j], i, now);
     }

@@ -31,7 +31,7 @@ public:
     [[nodiscard]] virtual Result<Readings> counters() = 0;
 };
 
-/// Quotas and counters in the exit's table (docs/vpn.md, "The gate").
+/// Quotas and counters in the exit's table (docs/vpn.md, "Gate and meters").
 [[nodiscard]] std::unique_ptr<ExitMeters> filter_meters(sys::NftObjects objects);
 /// Meters of the data plane. Packets from and to `garden` are free.
 [[nodiscard]] std::unique_ptr<ExitMeters> device_meters(Ipv4 garden);

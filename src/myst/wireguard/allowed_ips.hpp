@@ -41,10 +41,6 @@ public:
     /// In no order.
     [[nodiscard]] std::vector<Prefix> prefixes_of(PeerId owner) const;
     [[nodiscard]] std::size_t size() const { return size_; }
-    /// Bytes.
-    [[nodiscard]] std::size_t memory() const {
-        return nodes_.capacity() * sizeof(Node) + hosts_.memory() + first_of_.memory();
-    }
 
 private:
     using Index = std::uint32_t;  ///< into nodes_; 0: none
@@ -96,8 +92,6 @@ public:
     /// In order of address.
     [[nodiscard]] std::vector<IpPrefix> prefixes_of(PeerId peer) const;
     [[nodiscard]] std::size_t size() const { return v4_.size() + v6_.size(); }
-    /// Bytes.
-    [[nodiscard]] std::size_t memory() const { return v4_.memory() + v6_.memory(); }
 
 private:
     [[nodiscard]] PrefixTrie& trie_of(IpAddress::Version version) {

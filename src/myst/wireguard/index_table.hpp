@@ -31,12 +31,6 @@ public:
     /// Null: it leads nowhere. Until the next `add` or `remove`.
     [[nodiscard]] const Entry* find(std::uint32_t index) const;
     [[nodiscard]] std::size_t size() const { return entries_.size(); }
-    /// How many freed indexes are kept back.
-    [[nodiscard]] std::size_t resting() const { return resting_.size(); }
-    /// Bytes, without those of keypairs.
-    [[nodiscard]] std::size_t memory() const {
-        return entries_.memory() + resting_.memory() + queue_.size() * sizeof(Freed);
-    }
     /// Whether a freed index is still kept back.
     [[nodiscard]] bool resting(std::uint32_t index) const { return resting_.contains(index); }
 

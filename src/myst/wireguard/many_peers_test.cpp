@@ -96,6 +96,23 @@ protected:
     Device device{rng, limits()};
 };
 
+TEST_F(ManyPeers, HandshakesWithOthersDoNotDriveAPeersTimestampsAhead) {
+    const auto initiate = [this](const Identity& peer) {
+        const auto now = clock.now();
+        Actions actions;
+        const auto id = device.add_peer(peer.public_key).value();
+        device.peer(id)->set_endpoint({v4_of(1).address, 1}, now, actions);
+        device.stage(id, Pair::packet_to_b(), now, actions);
+        auto opened = open_initiation(peer, Initiation::decode(std::get<SendDatagram>(actions.at(0)).bytes)).value();
+        return open_timestamp(opened, peer.agree(device.identity()->public_key).value()).value();
+    };
+    const auto first = Identity::from(make_private_key(rng));
+    const auto before = initiate(first);
+    for (int i = 0; i < 200; ++i) EXPECT_EQ(initiate(Identity::from(make_private_key(rng))), before);
+    device.remove_peer(*device.find_peer(first.public_key), clock.now().steady);
+    EXPECT_GT(initiate(first), before) << "who comes back at once would take it for a repetition";
+}
+
 TEST_F(ManyPeers, MoreThanTheLimitAreRefused) {
     add(limits().peers);
     const auto one_more = random_key();

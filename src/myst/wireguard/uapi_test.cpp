@@ -31,7 +31,7 @@ constexpr const char* kOk = "errno=0\n\n";
 constexpr const char* kInvalid = "errno=-22\n\n";
 
 // The example of the protocol's description.
-TEST(Uapi, ReadsTheDocumentedExample) {
+TEST(Uapi, ReadsTheDocumentedExampleButForItsZone) {
     const auto parsed = parse_uapi_request(
         "set=1\nprivate_key=e84b5a6d2717c1003a13b431570353dbaca9146cf150c5f8575680feba52027a\nfwmark=0\n"
         "listen_port=12912\nreplace_peers=true\npublic_key=" +

@@ -20,7 +20,6 @@ std::span<std::uint8_t> Datagrams::operator[](std::size_t index) const {
 }
 
 Result<Datagrams> split_gro(const GroMessage& message) {
-    if (message.truncated) return fail(ErrorCode::invalid_data, "received message: longer than its buffer");
     if (!message.segment_size) return Datagrams(message.bytes, std::max<std::size_t>(message.bytes.size(), 1));
     if (*message.segment_size <= 0) {
         return fail(ErrorCode::invalid_data, fmt::format("received message: segment size {}", *message.segment_size));

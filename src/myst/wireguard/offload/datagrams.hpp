@@ -10,11 +10,10 @@
 
 namespace myst::wireguard {
 
-/// What one received message is; see recvmsg(2) and udp(7).
+/// What one received message is, whole (no datagram is greater than the buffers here); see recvmsg(2) and udp(7).
 struct GroMessage {
     std::span<std::uint8_t> bytes{};
     std::optional<int> segment_size{};  ///< of the UDP_GRO control message, if there was one
-    bool truncated = false;             ///< MSG_TRUNC: the buffer was too small
 };
 
 /// The datagrams of a message. Refers to its bytes.
