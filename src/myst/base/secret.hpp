@@ -4,7 +4,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <utility>
 
@@ -19,8 +18,7 @@ inline void secure_wipe(std::span<std::uint8_t> memory) noexcept {
 /// Overwrites what calls that have returned left on the stack, below the frame of the caller: libraries do not clean up
 /// all they put there.
 [[gnu::noinline]] inline void wipe_stack() noexcept {
-    std::array<std::uint8_t, 16 * 1024> below;
-    std::memset(below.data(), 0, below.size());
+    std::array<std::uint8_t, 16 * 1024> below{};
     asm volatile("" : : "r"(below.data()) : "memory");  // the compiler must believe that somebody reads it
 }
 
