@@ -87,6 +87,14 @@ class Machines(Namespaces):
         for role in self.ROLES:
             run(["ip", "netns", "delete", self.ns(role)], check=False)
 
+    def dropped(self, role):
+        """Datagrams that a machine's kernel dropped because their program did not come to read them."""
+        def lines(table):
+            return [line.split() for line in run(self.exec(role, ["cat", f"/proc/net/{table}"])).stdout.splitlines()]
+
+        names, values = (line for line in lines("snmp") if line[0] == "Udp:")
+        return int(dict(zip(names, values))["RcvbufErrors"]) + int(dict(lines("snmp6"))["Udp6RcvbufErrors"])
+
     def socket(self, role, family, kind, protocol=0):
         """A socket of a machine. The caller closes it."""
         with self.inside(role):
