@@ -219,7 +219,9 @@ TEST_F(SessionTest, AReservationIsAskedForAsLongAsTheSessionLasts) {
 }
 
 TEST_F(SessionTest, TheChainIsReadBeforeTheTunnelCutsItOff) {
-    world_.chain.out_of_reach = [this] { return world_.wire.client_tunnels > 0 && world_.wire.allowance == 0; };
+    world_.chain.out_of_reach = [this] {
+        return world_.wire.client_tunnels > 0 && world_.wire.peer && world_.wire.allowance == 0;
+    };
     ASSERT_TRUE(world_.run(connect()));
     ASSERT_EQ(status().state, ConnectionState::connected) << status().last_error;
     ASSERT_TRUE(world_.run(download(2 * kMiB)));
