@@ -5,6 +5,10 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 wanted=build/peers/wireguard-go-2023
 [ -x "$wanted" ] && exit 0
+missed=build/peers/missed # touched when it could not be had: not to be asked for again today
+[ -n "$(find "$missed" -mtime -1 2>/dev/null)" ] && exit 1
+mkdir -p build/peers
+touch "$missed"
 mirror=$({ cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null || true; } |
   sed -nE 's/^(URIs:|deb( \[[^]]*\])?) *(https?:[^ ]*\/debian)\/?( .*)?$/\3/p' | head -n 1)
 if [ -z "$mirror" ]; then
@@ -21,6 +25,6 @@ apt=(apt-get -q -o Acquire::Retries=1 -o Acquire::http::Timeout=20 -o Acquire::h
 "${apt[@]}" update >"$folder/log" 2>&1 || { tail -n 20 "$folder/log" >&2; exit 1; }
 (cd "$folder" && "${apt[@]}" download wireguard-go >"$folder/log" 2>&1) || { tail -n 20 "$folder/log" >&2; exit 1; }
 dpkg-deb -x "$folder"/wireguard-go_*.deb "$folder/content"
-mkdir -p build/peers
+rm "$missed"
 install -m 755 "$folder/content/usr/bin/wireguard-go" "$wanted"
 echo "fetch_peers: $(basename "$folder"/wireguard-go_*.deb .deb) is $wanted"

@@ -39,9 +39,9 @@ def isolate():
 
 def hide_the_machine():
     """Names of networks and sockets of `wg` are this run's own."""
+    subprocess.run(["mount", "-t", "tmpfs", "none", "/run"], check=True)
     for folder in ("/run/netns", "/run/wireguard"):
-        Path(folder).mkdir(exist_ok=True)
-        subprocess.run(["mount", "-t", "tmpfs", "none", folder], check=True)
+        Path(folder).mkdir()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 

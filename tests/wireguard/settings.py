@@ -14,4 +14,5 @@ PROGRAMS = {"ours": [OURS, "wireguard"]} | {name: [path, "-f"] for name, path in
 def missing(program):
     """Why a program cannot be had; empty if it is there."""
     path = PROGRAMS[program][0]
-    return "" if os.access(path, os.X_OK) else f"{path} is not there: run tools/install.sh"
+    cure = "tools/build.sh release mystd" if path == OURS else "tools/install.sh"
+    return "" if os.access(path, os.X_OK) else f"{path} is not there: run {cure}"

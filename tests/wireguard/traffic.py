@@ -210,7 +210,7 @@ class Datagrams:
         self._sent = [0, 0]
         self._arrived = [set(), set()]  # numbers
         self._errors = []
-        self._threads = [threading.Thread(target=work, args=(side,), daemon=True)
+        self._threads = [threading.Thread(target=self._guarded, args=(work, side), daemon=True)
                          for work in (self._send, self._receive) for side in (0, 1)]
         for thread in self._threads:
             thread.start()
@@ -233,6 +233,12 @@ class Datagrams:
         if self._errors:
             raise self._errors[0]
         return sum(self._sent), sum(self._sent) - sum(map(len, self._arrived))
+
+    def _guarded(self, work, side):
+        try:
+            work(side)
+        except OSError as error:
+            self._errors.append(error)
 
     def _content(self, number):
         size = self.SIZES[number % len(self.SIZES)]

@@ -117,7 +117,7 @@ class Transfers:
     def test_rekey_in_mid_transfer_begun_by_theirs(self):
         self.rekeyed("theirs")
 
-    def test_both_begin_at_once(self):
+    def test_both_know_where_the_other_is_and_may_begin(self):
         self.connect()
         with Stream(self.pair, 4, PACE) as stream:
             for _ in range(3):

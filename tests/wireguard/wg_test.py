@@ -8,7 +8,7 @@ import re
 import socket
 import unittest
 
-from pair import PORT, Pair, new_key, public_key
+from pair import PATIENCE, PORT, Pair, new_key, public_key
 from settings import LOGS, PROGRAMS, missing
 
 FIELDS = ("public-key", "private-key", "listen-port", "fwmark", "peers", "preshared-keys", "endpoints", "allowed-ips",
@@ -28,7 +28,7 @@ class Twins:
             raise unittest.SkipTest(reason)
 
     def setUp(self):
-        # An end of either pair is tested; they share no cable, so both can have the same addresses.
+        # Both ends of one pair have the same keys and ports, and never speak to each other.
         pair = Pair(PROGRAMS["ours"], PROGRAMS[self.rival], LOGS)
         self.addCleanup(pair.remove)
         pair.start()
@@ -155,6 +155,22 @@ class Twins:
         for arguments in (("listen-port", "x"), ("peer", "short"), ("fwmark", "x"), ("peer", self.peers[1], "endpoint",
                           "11.0.0.1"), ("peer", self.peers[1], "allowed-ips", "10.0.0.0/33")):
             self.change(*arguments)
+
+    def test_requests_that_wg_would_never_send(self):
+        key = base64.b64decode(self.peers[1]).hex()
+        for lines in ("listen_port=65536", "listen_port=x", "fwmark=4294967296", "private_key=00", "no_such_key=1",
+                      "public_key=00", f"public_key={key}\nendpoint=11.0.0.1", f"public_key={key}\nallowed_ip=10.0.0.0/33",
+                      f"public_key={key}\npersistent_keepalive_interval=65536", f"public_key={key}\npreshared_key=x"):
+            answers = []
+            for end in self.ends:
+                with socket.socket(socket.AF_UNIX) as uapi:
+                    uapi.settimeout(PATIENCE)
+                    uapi.connect(f"/run/wireguard/{end.link}.sock")
+                    uapi.sendall(f"set=1\n{lines}\n\n".encode())
+                    answers.append(uapi.recv(100))
+            self.assertEqual(*answers, lines)
+            self.assertNotEqual(answers[0], b"errno=0\n\n", lines)
+        self.same()
 
     def test_a_port_that_is_taken(self):
         sockets = [end.machines.socket(end.role, 4, socket.SOCK_DGRAM) for end in self.ends]

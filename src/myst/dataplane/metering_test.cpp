@@ -5,17 +5,17 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <mutex>
 #include <thread>
 
 #include <gtest/gtest.h>
 
-#include "myst/dataplane/test_support/carrier.hpp"
+#include "myst/dataplane/test_support/engine.hpp"
 
 namespace myst::dataplane {
 namespace {
 
 using test::Carrier;
+using test::Engine;
 using wireguard::Meter;
 using wireguard::MeterReading;
 
@@ -27,45 +27,6 @@ constexpr std::uint16_t kPort = 7'000;
 constexpr std::size_t kUdpHeaders = 20 + 8;
 constexpr std::size_t kFullDatagram = Carrier::kMtu - kUdpHeaders;
 constexpr std::uint64_t kMiB = 1 << 20;
-
-/// Turns a carrier in a thread of its own.
-class Engine {
-public:
-    explicit Engine(Carrier& carrier) : carrier_(carrier), thread_([this] { run(); }) {}
-    ~Engine() {
-        stop_ = true;
-        thread_.join();
-    }
-    Engine(const Engine&) = delete;
-    Engine& operator=(const Engine&) = delete;
-
-    /// Does something to the carrier between two of its turns.
-    template <class Work>
-    auto change(Work work) {
-        ++waiting_;
-        const std::lock_guard lock(mutex_);
-        --waiting_;
-        return work(carrier_);
-    }
-
-private:
-    void run() {
-        while (!stop_) {
-            while (waiting_ > 0) std::this_thread::yield();
-            std::unique_lock lock(mutex_);
-            const bool more = carrier_.turn();
-            auto descriptors = carrier_.descriptors();
-            lock.unlock();
-            if (!more) ::poll(descriptors.data(), descriptors.size(), 5);
-        }
-    }
-
-    Carrier& carrier_;
-    std::mutex mutex_;
-    std::atomic<int> waiting_{0};
-    std::atomic<bool> stop_{false};
-    std::thread thread_;  ///< last: it begins at once
-};
 
 sockaddr_in inner(std::uint32_t address, std::uint16_t port) {
     sockaddr_in socket{};

@@ -55,7 +55,8 @@ void Outgoing::take(BytesView read, sys::TunDevice& tun, wireguard::Now now, wir
     const auto admitted = session->metered.admit(*inner, segments, largest, packet->segment_size(segments - 1));
     for (std::size_t i = 0; i < admitted; ++i) {
         const std::size_t size = packet->segment_size(i);
-        // Only if headers of hundreds of bytes are repeated in each of a thousand segments.
+        // Only if headers of hundreds of bytes are repeated in each of a thousand segments. All are reserved, and are
+        // counted with the last.
         if (!sealer_.has_room(1, size)) sealer_.flush();
         packet->write_segment(i, sealer_.add(*session->keypair, *first + i, session->to, size));
         session->traffic.wire_bytes += wireguard::kKeepaliveSize + sealer_.padded_size(size);

@@ -179,8 +179,11 @@ SecretText Tunnel::answer(std::string_view request) {
     carry_out(actions_);
     if (applied) return text;
     log::warn("{}: {}", name(), applied.error().describe());
-    const int error = applied.error().code == ErrorCode::already_exists ? EADDRINUSE : EACCES;
-    return SecretText(wireguard::print_uapi_errno(error));
+    switch (applied.error().code) {
+        case ErrorCode::already_exists: return SecretText(wireguard::print_uapi_errno(EADDRINUSE));
+        case ErrorCode::permission_denied: return SecretText(wireguard::print_uapi_errno(EACCES));
+        default: return SecretText(wireguard::print_uapi_errno(EIO));
+    }
 }
 
 Result<> Tunnel::set(wireguard::SetRequest request) {

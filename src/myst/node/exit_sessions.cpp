@@ -334,11 +334,8 @@ Task<> ExitSessions::end(SessionPtr session, std::string reason) {
     if (std::exchange(session->ended, true)) co_return;
     const Ending mark(ending_, session->payee.signer());
     log::info("session {} ends: {}", session->id.hex(), reason);
-    // What passes after the last reading would be on no bill.
-    auto closed = co_await exit_.set_allowance(session->id, 0);
-    if (!closed) log::error("{}", closed.error().in("closing the gate").describe());
-    read_meter();
     sessions_.erase(session->id);
+    co_await close_gate(session);
     auto removed = co_await exit_.remove_peer(session->id);
     if (!removed) log::error("{}", removed.error().in("removing a peer").describe());
     pool_.give_back(session->client_address);
@@ -346,6 +343,20 @@ Task<> ExitSessions::end(SessionPtr session, std::string reason) {
     while (session->storing > 0) co_await sleep_for(kStorePoll);
     co_await save(session, std::move(reason));
     on_exposure_();
+}
+
+Task<> ExitSessions::close_gate(SessionPtr session) {
+    while (session->setting_gate) co_await sleep_for(kStorePoll);  // it would open the gate again
+    auto closed = co_await exit_.set_allowance(session->id, 0);
+    if (!closed) log::error("{}", closed.error().in("closing the gate").describe());
+    auto counters = exit_.counters();
+    if (!counters) {
+        log::error("{}", counters.error().in("reading the meter").describe());
+        co_return;
+    }
+    for (const auto& [id, traffic] : *counters) {
+        if (id == session->id) session->traffic = traffic;
+    }
 }
 
 Task<> ExitSessions::end_all(std::string reason) {

@@ -106,6 +106,8 @@ private:
     [[nodiscard]] Task<> save(SessionPtr session, std::string end_reason);
     [[nodiscard]] Task<> end(SessionPtr session, std::string reason);
     void read_meter();
+    /// Of a session that is among `sessions_` no more: its traffic is what has passed, to the batch that was under way.
+    [[nodiscard]] Task<> close_gate(SessionPtr session);
     [[nodiscard]] SessionPtr find_by_address(const std::string& address) const;
     [[nodiscard]] SessionPtr find_by_payer(const Address& payer) const;
 

@@ -142,6 +142,16 @@ TEST_F(AdmissionTest, VouchersThatRaceOnManyStreamsAreCreditedOnce) {
     EXPECT_EQ(sessions.front().paid, Amount(kVouchers)) << "credit is the highest total and not a sum";
 }
 
+TEST_F(AdmissionTest, WhatPassesUntilTheGateIsClosedIsOnTheBill) {
+    const auto asked = ask(payer_, SessionId{{1}});
+    ASSERT_TRUE(asked->accepted());
+    world_.wire.last_moment = 12'345;
+    std::vector<ports::SessionRecord> sessions;
+    ASSERT_TRUE(world_.run(read_sessions(sessions)));
+    ASSERT_EQ(sessions.size(), 1U);
+    EXPECT_EQ(sessions.front().bytes_down, 12'345U);
+}
+
 /// Says HELLO and then pays one more each time, until the provider refuses or `enough` says so.
 Task<> pay_until(const crypto::PrivateKey& payer, codec::LaneDomain domain, SessionAccept accept, std::uint64_t& total,
                  std::function<bool()> enough, std::optional<pay::RefuseCode>& refused) {

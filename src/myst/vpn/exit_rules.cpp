@@ -20,8 +20,8 @@ constexpr const char* kFlowLimits = R"(
 // New connections to the provider itself, whose sessions use four at a time: they are on no meter, and each stays in
 // the connection table for two minutes after its end.
 constexpr const char* kGardenLimits = R"(
-    iifname "{tunnel}" ct state new update @garden_rate {{ ip saddr limit rate over 10/second burst 50 packets }} drop
-    iifname "{tunnel}" ct state new add @garden_count {{ ip saddr ct count over 64 }} drop)";
+    iifname "{tunnel}" ip daddr {server} meta l4proto tcp ct state new update @garden_rate {{ ip saddr limit rate over 10/second burst 50 packets }} drop
+    iifname "{tunnel}" ip daddr {server} meta l4proto tcp ct state new add @garden_count {{ ip saddr ct count over 64 }} drop)";
 
 std::string set_of_networks(const char* name, const std::vector<std::string>& elements) {
     std::string text = fmt::format("  set {} {{\n    type ipv4_addr; flags interval; auto-merge\n", name);
@@ -126,7 +126,8 @@ std::string exit_table(const ExitRules& rules) {
 )";
     return fmt::format("table inet {} {{\n{}", kExitTable, sets(rules)) +
            fmt::format(kChains, fmt::arg("limits", fmt::format(kFlowLimits, fmt::arg("max_flows", rules.max_flows))),
-                       fmt::arg("garden_limits", fmt::format(kGardenLimits, fmt::arg("tunnel", rules.tunnel_link))),
+                       fmt::arg("garden_limits", fmt::format(kGardenLimits, fmt::arg("tunnel", rules.tunnel_link),
+                                                             fmt::arg("server", rules.server_address.to_string()))),
                        fmt::arg("up_gate", gate(rules, "saddr", "up_of")),
                        fmt::arg("down_gate", gate(rules, "daddr", "down_of")), fmt::arg("tunnel", rules.tunnel_link),
                        fmt::arg("outer", rules.outer_link), fmt::arg("server", rules.server_address.to_string()));

@@ -118,7 +118,6 @@ std::optional<InnerPacket> Device::admit(PeerId id, BytesView plaintext) const {
 }
 
 bool Device::handle_handshake(BytesView datagram, const Endpoint& from, Now now, Actions& out) {
-    const StackWipe wipe;
     const auto type = classify(datagram);
     if (!type || !environment_.identity) return false;
     ++work_.messages;
@@ -136,6 +135,7 @@ bool Device::handle_handshake(BytesView datagram, const Endpoint& from, Now now,
 bool Device::affordable(BytesView datagram, const Endpoint& from, MonotonicTime now, Actions& out) {
     if (!checker_->mac1_valid(datagram)) return false;
     if (!load_.busy(now)) return true;
+    const StackWipe wipe;
     if (checker_->mac2_valid(datagram, from, now, environment_.rng)) return sources_.allow(from.address, now);
     ++work_.cookies;
     const auto reply = checker_->make_reply(datagram, from, now, environment_.rng).encode();
@@ -145,6 +145,7 @@ bool Device::affordable(BytesView datagram, const Endpoint& from, MonotonicTime 
 
 bool Device::handle_initiation(BytesView datagram, const Endpoint& from, Now now, Actions& out) {
     ++work_.computations;
+    const StackWipe wipe;
     auto opened = open_initiation(*identity(), Initiation::decode(datagram));
     if (!opened) return false;
     const auto id = find_peer(opened->peer);
@@ -156,6 +157,7 @@ bool Device::handle_response(BytesView datagram, const Endpoint& from, Now now, 
     const auto* entry = environment_.indexes.find(response.receiver);
     if (entry == nullptr || entry->keypair) return false;
     ++work_.computations;
+    const StackWipe wipe;
     return peer(entry->peer)->handle_response(response, from, now, out);
 }
 
@@ -164,6 +166,7 @@ bool Device::handle_cookie_reply(BytesView datagram, MonotonicTime now) {
     const auto* entry = environment_.indexes.find(reply.receiver);
     if (entry == nullptr) return false;
     ++work_.cookies;
+    const StackWipe wipe;
     return peer(entry->peer)->handle_cookie_reply(reply, now);
 }
 

@@ -44,8 +44,8 @@ struct MeterReading {
 /// threads.
 class Meter {
 public:
-    /// While a gate is closed so many bytes of messages are opened in a second, to find those to the garden among them;
-    /// more at once after a pause.
+    /// While a gate is closed so many bytes of authentic messages are opened in a second, to find those to the garden
+    /// among them; more at once after a pause.
     static constexpr std::uint64_t kGardenRate = std::uint64_t{1} << 20;
     static constexpr std::uint64_t kGardenBurst = kGardenRate / 4;
     /// Messages up to this size, headers included, may use all of it; longer ones only the upper half. So payments get

@@ -17,8 +17,8 @@ using Timestamp = std::array<std::uint8_t, 12>;
 
 [[nodiscard]] Timestamp to_timestamp(WallTime time);
 
-/// Gives every initiation to a peer a timestamp greater than the one before, rounded so that it tells the clock's phase
-/// to a few hundredths of a second only.
+/// Gives every initiation to a peer a timestamp greater than the one before, rounded so that it tells the clock to 17
+/// ms only.
 class TimestampSource {
 public:
     [[nodiscard]] Timestamp next(WallTime now) {

@@ -57,9 +57,16 @@ Result<> apply_peer(Device& device, PeerRequest request, Now now, Actions& out) 
     return {};
 }
 
+/// The protocol has room for a number only; who looks into the log learns why.
+SecretText refusal(const Error& error) {
+    log::warn("{}", error.describe());
+    return SecretText(print_uapi_errno(error.code == ErrorCode::limit_exceeded ? ENOSPC : EINVAL));
+}
+
 }  // namespace
 
 Result<> apply_uapi(Device& device, SocketSettings& socket, SetRequest request, Now now, Actions& out) {
+    const StackWipe wipe;
     // Setting the same key again, as `wg syncconf` does, ends nothing.
     if (request.private_key && !is_own_key(device, *request.private_key)) {
         device.set_private_key(std::move(*request.private_key), now.steady);
@@ -90,16 +97,6 @@ DeviceStatus uapi_status(const Device& device, const SocketSettings& socket) {
     }
     return status;
 }
-
-namespace {
-
-/// The protocol has room for a number only; who looks into the log learns why.
-SecretText refusal(const Error& error) {
-    log::warn("{}", error.describe());
-    return SecretText(print_uapi_errno(error.code == ErrorCode::limit_exceeded ? ENOSPC : EINVAL));
-}
-
-}  // namespace
 
 SecretText answer_uapi(Device& device, SocketSettings& socket, std::string_view request, Now now, Actions& out) {
     auto parsed = parse_uapi_request(request);

@@ -33,7 +33,7 @@ public:
     static constexpr std::size_t kPorts = 32;
     static constexpr std::size_t kFromEach = 16;               ///< of a burst
     static constexpr std::size_t kBurst = kPorts * kFromEach;  ///< many more than make a device busy, but it takes them
-    static constexpr int kPause = 200;                         ///< milliseconds: 2,240 per second have a right mac1
+    static constexpr int kPause = 200;  ///< milliseconds: at most 2,240 per second have a right mac1
     static constexpr std::uint64_t kPlausiblePerBurst = kBurst / 8 * 7;
 
     /// In this namespace, at the device with this address outside and this key. It admits `peer`, and is idle.

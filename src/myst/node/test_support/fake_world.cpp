@@ -138,6 +138,7 @@ public:
     [[nodiscard]] Task<Result<>> set_allowance(SessionId, std::uint64_t bytes) override {
         while (wire_.gate_hangs) co_await sleep_for(milliseconds(1));
         wire_.allowance = bytes;
+        if (bytes == 0) wire_.provider.down += std::exchange(wire_.last_moment, 0);
         co_return Result<>();
     }
     [[nodiscard]] Result<std::vector<std::pair<SessionId, ports::TrafficCounters>>> counters() override {

@@ -134,11 +134,12 @@ struct FakeWire {
     ports::TrafficCounters consumer;
     ports::TrafficCounters provider;
     std::optional<SessionId> peer;
-    bool dead = false;           ///< the exit has vanished
-    bool gate_hangs = false;     ///< settings of the gate wait until this is false again
-    bool close_hangs = false;    ///< closing the client's tunnel waits likewise
-    bool removal_hangs = false;  ///< taking the peer out of the exit waits likewise
-    int removals = 0;            ///< that were begun
+    bool dead = false;              ///< the exit has vanished
+    bool gate_hangs = false;        ///< settings of the gate wait until this is false again
+    bool close_hangs = false;       ///< closing the client's tunnel waits likewise
+    bool removal_hangs = false;     ///< taking the peer out of the exit waits likewise
+    std::uint64_t last_moment = 0;  ///< bytes that pass while the gate is being closed
+    int removals = 0;               ///< that were begun
     int client_tunnels = 0;
     std::string payment_host = "127.0.0.1";             ///< where consumers are told to pay
     std::function<void(std::uint16_t port)> on_listen;  ///< hears of the port at 127.0.0.1 where the provider waits
