@@ -15,6 +15,7 @@
 
 #include "measure.hpp"
 #include "myst/dataplane/test_support/carrier.hpp"
+#include "myst/dataplane/test_support/inner_socket.hpp"
 #include "results_file.hpp"
 
 namespace {
@@ -34,14 +35,6 @@ constexpr std::size_t kHeaders = 20 + 8;
 constexpr std::size_t kFull = Carrier::kMtu;  ///< bytes of a packet
 constexpr std::size_t kSmall = 64 + kHeaders;
 
-sockaddr_in inner(std::uint32_t address) {
-    sockaddr_in socket{};
-    socket.sin_family = AF_INET;
-    socket.sin_port = htons(kPort);
-    socket.sin_addr.s_addr = htonl(address);
-    return socket;
-}
-
 /// A socket in a namespace that sends batches of equal datagrams. What it receives is lost when its buffer is full.
 class Source {
 public:
@@ -49,14 +42,14 @@ public:
         : socket_(
               where.run([]() -> Result<sys::Fd> { return sys::Fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)); })
                   .value()) {
-        const auto bound = inner(address);
+        const auto bound = dataplane::test::inner_socket_address(address, kPort);
         CHECK(::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&bound), sizeof bound) == 0);
     }
     void send(std::uint32_t to, std::size_t size) const {
         const int segment = static_cast<int>(size);
         CHECK(::setsockopt(socket_.get(), IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof segment) == 0);
         const Bytes bytes(kPerCall * size, 0x5a);
-        const auto address = inner(to);
+        const auto address = dataplane::test::inner_socket_address(to, kPort);
         for (std::size_t i = 0; i < kCalls; ++i) {
             CHECK(::sendto(socket_.get(), bytes.data(), bytes.size(), 0, reinterpret_cast<const sockaddr*>(&address),
                            sizeof address) == static_cast<ssize_t>(bytes.size()));

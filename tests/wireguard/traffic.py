@@ -86,27 +86,12 @@ def _checksum(packet):
     return ~total & 0xffff
 
 
-class Stream:
-    """A TCP connection inside, on which both ends send numbered blocks until told to stop.
+class _BothWays:
+    """Two sockets, at the left and at the right, each with a thread that sends and one that receives. Used in a `with`."""
 
-    With `pace`, each sends at most so many bytes per second.
-    """
-
-    def __init__(self, pair, family=4, pace=None):
-        self.pace = pace
+    def _begin(self):
         self._sending = True
-        self._progress = threading.Condition()
-        self.received = [0, 0]  # bytes at the left, at the right
-        self.longest_gap = 0.0  # seconds in which nothing arrived at one of them
-        self._sent = [0, 0]
         self._errors = []
-        with _bound(pair.machines, "right", 2, family, socket.SOCK_STREAM) as listener:
-            listener.listen(1)
-            self._sockets = [_bound(pair.machines, "left", 1, family, socket.SOCK_STREAM)]
-            self._sockets[0].connect(listener.getsockname())
-            self._sockets.append(listener.accept()[0])
-        for end in self._sockets:
-            end.settimeout(None)
         self._threads = [threading.Thread(target=self._guarded, args=(work, side), daemon=True)
                          for work in (self._send, self._receive) for side in (0, 1)]
         for thread in self._threads:
@@ -114,6 +99,34 @@ class Stream:
 
     def __enter__(self):
         return self
+
+    def _guarded(self, work, side):
+        try:
+            work(self._sockets[side], side)
+        except (OSError, Damaged) as error:
+            self._errors.append(error)
+
+
+class Stream(_BothWays):
+    """A TCP connection inside, on which both ends send numbered blocks until told to stop.
+
+    With `pace`, each sends at most so many bytes per second.
+    """
+
+    def __init__(self, pair, family=4, pace=None):
+        self.pace = pace
+        self._progress = threading.Condition()
+        self.received = [0, 0]  # bytes at the left, at the right
+        self.longest_gap = 0.0  # seconds in which nothing arrived at one of them
+        self._sent = [0, 0]
+        with _bound(pair.machines, "right", 2, family, socket.SOCK_STREAM) as listener:
+            listener.listen(1)
+            self._sockets = [_bound(pair.machines, "left", 1, family, socket.SOCK_STREAM)]
+            self._sockets[0].connect(listener.getsockname())
+            self._sockets.append(listener.accept()[0])
+        for end in self._sockets:
+            end.settimeout(None)
+        self._begin()
 
     def __exit__(self, *_):
         self._sending = False
@@ -154,12 +167,6 @@ class Stream:
         if self._errors:
             raise self._errors[0]
 
-    def _guarded(self, work, side):
-        try:
-            work(self._sockets[side], side)
-        except (OSError, Damaged) as error:
-            self._errors.append(error)
-
     def _send(self, end, side):
         begin = time.monotonic()
         number = 0
@@ -196,7 +203,7 @@ class Stream:
                 self._progress.notify_all()
 
 
-class Datagrams:
+class Datagrams(_BothWays):
     """Numbered datagrams of all sizes, both ways, some hundred per second; content is compared, loss is counted."""
 
     SIZES = (1, 100, 1000, 1372, 1373, 4000, 9000)
@@ -206,17 +213,9 @@ class Datagrams:
         ends = [_bound(pair.machines, role, number, family, socket.SOCK_DGRAM)
                 for number, role in ((1, "left"), (2, "right"))]
         self._sockets = ends
-        self._sending = True
         self._sent = [0, 0]
         self._arrived = [set(), set()]  # numbers
-        self._errors = []
-        self._threads = [threading.Thread(target=self._guarded, args=(work, side), daemon=True)
-                         for work in (self._send, self._receive) for side in (0, 1)]
-        for thread in self._threads:
-            thread.start()
-
-    def __enter__(self):
-        return self
+        self._begin()
 
     def __exit__(self, *_):
         self._sending = False
@@ -234,25 +233,18 @@ class Datagrams:
             raise self._errors[0]
         return sum(self._sent), sum(self._sent) - sum(map(len, self._arrived))
 
-    def _guarded(self, work, side):
-        try:
-            work(side)
-        except OSError as error:
-            self._errors.append(error)
-
     def _content(self, number):
         size = self.SIZES[number % len(self.SIZES)]
         return struct.pack("!I", number) + _CONTENT[number % 1000:number % 1000 + size]
 
-    def _send(self, side):
+    def _send(self, end, side):
         target = self._sockets[1 - side].getsockname()
         while self._sending:
-            self._sockets[side].sendto(self._content(self._sent[side]), target)
+            end.sendto(self._content(self._sent[side]), target)
             self._sent[side] += 1
             time.sleep(0.005)
 
-    def _receive(self, side):
-        end = self._sockets[side]
+    def _receive(self, end, side):
         end.settimeout(1)
         while True:
             try:

@@ -10,12 +10,14 @@
 #include <gtest/gtest.h>
 
 #include "myst/dataplane/test_support/engine.hpp"
+#include "myst/dataplane/test_support/inner_socket.hpp"
 
 namespace myst::dataplane {
 namespace {
 
 using test::Carrier;
 using test::Engine;
+using test::inner_socket_address;
 using wireguard::Meter;
 using wireguard::MeterReading;
 
@@ -27,14 +29,6 @@ constexpr std::uint16_t kPort = 7'000;
 constexpr std::size_t kUdpHeaders = 20 + 8;
 constexpr std::size_t kFullDatagram = Carrier::kMtu - kUdpHeaders;
 constexpr std::uint64_t kMiB = 1 << 20;
-
-sockaddr_in inner(std::uint32_t address, std::uint16_t port) {
-    sockaddr_in socket{};
-    socket.sin_family = AF_INET;
-    socket.sin_port = htons(port);
-    socket.sin_addr.s_addr = htonl(address);
-    return socket;
-}
 
 /// Full datagrams as fast as they go, many with each call, from several sockets.
 class Flood {
@@ -62,7 +56,7 @@ private:
         const int segment = kFullDatagram;
         EXPECT_EQ(::setsockopt(way.from.get(), IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof segment), 0);
         const Bytes bytes(kDatagrams * kFullDatagram, 0x5a);
-        const auto address = inner(way.to, kPort);
+        const auto address = inner_socket_address(way.to, kPort);
         std::uint64_t sent = 0;
         while (!enough_) {
             if (way.pause(sent)) {
@@ -120,7 +114,7 @@ protected:
     [[nodiscard]] sys::Fd socket(const sys::NetworkNamespace& where, int type, std::uint32_t address,
                                  std::uint16_t port) const {
         auto made = where.run([&]() -> Result<sys::Fd> { return sys::Fd(::socket(AF_INET, type | SOCK_CLOEXEC, 0)); });
-        const auto bound = inner(address, port);
+        const auto bound = inner_socket_address(address, port);
         EXPECT_EQ(::bind(made->get(), reinterpret_cast<const sockaddr*>(&bound), sizeof bound), 0);
         for (const int option : {SO_RCVTIMEO, SO_SNDTIMEO}) {
             ::setsockopt(made->get(), SOL_SOCKET, option, &kPatience, sizeof kPatience);
@@ -129,7 +123,7 @@ protected:
     }
     static bool send(const sys::Fd& from, std::uint32_t to, std::size_t size) {
         const Bytes bytes(size, 0x5a);
-        const auto address = inner(to, kPort);
+        const auto address = inner_socket_address(to, kPort);
         return ::sendto(from.get(), bytes.data(), size, 0, reinterpret_cast<const sockaddr*>(&address),
                         sizeof address) == static_cast<ssize_t>(size);
     }
@@ -231,7 +225,7 @@ protected:
         const auto listener = socket(*right_, SOCK_STREAM, address, kPort);
         EXPECT_EQ(::listen(listener.get(), 1), 0);
         auto client = socket(*left_, SOCK_STREAM, kPayer, 0);
-        const auto to = inner(address, kPort);
+        const auto to = inner_socket_address(address, kPort);
         EXPECT_EQ(::connect(client.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to), 0);
         sys::Fd server(::accept(listener.get(), nullptr, nullptr));
         EXPECT_TRUE(server.valid());

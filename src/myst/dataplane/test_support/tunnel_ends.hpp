@@ -16,6 +16,7 @@
 #include "myst/base/bytes.hpp"
 #include "myst/base/test_support/temporary_directory.hpp"
 #include "myst/crypto/system_rng.hpp"
+#include "myst/dataplane/test_support/inner_socket.hpp"
 #include "myst/dataplane/tunnel.hpp"
 #include "myst/sys/netns.hpp"
 #include "myst/wireguard/primitives.hpp"
@@ -162,11 +163,7 @@ protected:
             .value();
     }
     static sockaddr_in inner(std::uint8_t host, std::uint16_t port) {
-        sockaddr_in address{};
-        address.sin_family = AF_INET;
-        address.sin_port = htons(port);
-        address.sin_addr.s_addr = htonl(0x0a090000U | host);
-        return address;
+        return inner_socket_address(0x0a090000U | host, port);
     }
     static void bind_to(const sys::Fd& socket, std::uint8_t host, std::uint16_t port) {
         const auto address = inner(host, port);
